@@ -52,7 +52,9 @@ class Hooks:
         changed: called after every attach and detach, so that the owner can keep one flag to test per step.
     """
 
-    def __init__(self, owner: Callable[[], str], kinds: tuple[str, ...], changed: Callable[[], None] | None = None):
+    def __init__(
+        self, owner: Callable[[], str], kinds: tuple[str, ...], changed: Callable[[], None] | None = None
+    ):
         self._owner = owner
         self._observers: dict[str, tuple[Observer, ...]] = {kind: () for kind in kinds}
         self.changed = changed

@@ -1,0 +1,48 @@
+"""A small, fast neural-network core in NumPy whose every layer can be observed.
+
+Rows are samples. A network owns its loss; `fit` trains it; hooks on every layer, on the loss, on the optimiser's
+step and on epochs let others watch without changing a bit.
+"""
+
+from .activations import Activation, Identity, LeakyReLU, ReLU, Sigmoid, Softmax, Tanh
+from .errors import DataError, ExperimentError, NetworkError, ShapeError
+from .hooks import Handle, Hooks
+from .layers import Dense, Dropout, Flatten, Layer
+from .losses import BinaryCrossEntropy, CrossEntropy, Loss, Quadratic
+from .model import Sequential
+from .optimizers import SGD, Adam, Momentum, Optimizer
+from .training import EpochResult, Evaluation, Training, evaluate, fit
+
+__all__ = [
+    "SGD",
+    "Activation",
+    "Adam",
+    "BinaryCrossEntropy",
+    "CrossEntropy",
+    "DataError",
+    "Dense",
+    "Dropout",
+    "EpochResult",
+    "Evaluation",
+    "ExperimentError",
+    "Flatten",
+    "Handle",
+    "Hooks",
+    "Identity",
+    "Layer",
+    "LeakyReLU",
+    "Loss",
+    "Momentum",
+    "NetworkError",
+    "Optimizer",
+    "Quadratic",
+    "ReLU",
+    "Sequential",
+    "ShapeError",
+    "Sigmoid",
+    "Softmax",
+    "Tanh",
+    "Training",
+    "evaluate",
+    "fit",
+]

@@ -1,0 +1,156 @@
+"""Activations: `value(z)` with `derivative(z, a)` right below it, and the layer around the two.
+
+All are stable at |z| = 1000 and beyond. Functions write into `out` where it is given.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .arrays import Array
+from .layers import Layer
+
+
+class Activation(Layer):
+    """An elementwise activation a = value(z). Softmax, which is not elementwise, overrides `backward`."""
+
+    kind = "activation"
+
+    def value(self, z: Array, out: Array | None = None) -> Array:
+        """a, of the shape of z."""
+        raise NotImplementedError(f"{type(self).__name__} has no value")
+
+    def derivative(self, z: Array, a: Array, out: Array | None = None) -> Array:
+        """da/dz, of the shape of z, from z and a = value(z)."""
+        raise NotImplementedError(f"{type(self).__name__} has no derivative")
+
+    def forward(self, x: Array) -> Array:
+        self._z = x
+        self._a = self.value(x, out=self.buffer("a", x.shape, x.dtype))
+        return self._a
+
+    def backward(self, output_gradient: Array) -> Array:
+        out = self.buffer("dz", output_gradient.shape, output_gradient.dtype)
+        self.derivative(self._z, self._a, out=out)
+        return np.multiply(out, output_gradient, out=out)
+
+
+class Identity(Activation):
+    """a = z."""
+
+    kind = "identity"
+
+    def value(self, z: Array, out: Array | None = None) -> Array:
+        return np.positive(z, out=out)
+
+    def derivative(self, z: Array, a: Array, out: Array | None = None) -> Array:
+        if out is None:
+            return np.ones_like(z)
+        out.fill(1)
+        return out
+
+
+class Sigmoid(Activation):
+    """a = 1 / (1 + exp(-z))."""
+
+    kind = "sigmoid"
+
+    def value(self, z: Array, out: Array | None = None) -> Array:
+        # exp must not overflow: below the limit a is less than the smallest number that 1 + a can show.
+        limit = 80.0 if z.dtype.itemsize <= 4 else 700.0
+        out = np.maximum(z, -limit, out=out)
+        np.negative(out, out=out)
+        np.exp(out, out=out)
+        np.add(out, 1, out=out)
+        return np.divide(1, out, out=out)
+
+    def derivative(self, z: Array, a: Array, out: Array | None = None) -> Array:
+        out = np.subtract(1, a, out=out)
+        return np.multiply(out, a, out=out)
+
+
+class Tanh(Activation):
+    """a = tanh(z)."""
+
+    kind = "tanh"
+
+    def value(self, z: Array, out: Array | None = None) -> Array:
+        return np.tanh(z, out=out)
+
+    def derivative(self, z: Array, a: Array, out: Array | None = None) -> Array:
+        out = np.multiply(a, a, out=out)
+        return np.subtract(1, out, out=out)
+
+
+class ReLU(Activation):
+    """a = max(z, 0); the derivative at 0 is 0."""
+
+    kind = "relu"
+
+    def value(self, z: Array, out: Array | None = None) -> Array:
+        return np.maximum(z, 0, out=out)
+
+    def derivative(self, z: Array, a: Array, out: Array | None = None) -> Array:
+        return np.greater(z, 0, out=np.empty_like(z) if out is None else out)
+
+    def backward(self, output_gradient: Array) -> Array:
+        # A Boolean mask, a quarter of the bytes of a float one.
+        mask = np.greater(self._z, 0, out=self.buffer("mask", self._z.shape, np.bool_))
+        out = self.buffer("dz", output_gradient.shape, output_gradient.dtype)
+        return np.multiply(output_gradient, mask, out=out)
+
+
+class LeakyReLU(Activation):
+    """a = z where z > 0, else slope · z.
+
+    Args:
+        slope: slope at z <= 0.
+        name: site name; automatic if None.
+    """
+
+    kind = "leaky_relu"
+
+    def __init__(self, slope: float = 0.01, name: str | None = None) -> None:
+        super().__init__(name)
+        self.slope = slope
+
+    def value(self, z: Array, out: Array | None = None) -> Array:
+        return np.where(z > 0, z, z * z.dtype.type(self.slope)) if out is None else self._into(z, out)
+
+    def _into(self, z: Array, out: Array) -> Array:
+        np.multiply(z, self.slope, out=out)
+        np.copyto(out, z, where=z > 0)
+        return out
+
+    def derivative(self, z: Array, a: Array, out: Array | None = None) -> Array:
+        out = np.empty_like(z) if out is None else out
+        out.fill(self.slope)
+        out[z > 0] = 1
+        return out
+
+
+class Softmax(Activation):
+    """a = exp(z) / sum(exp(z)) over the last axis. With cross-entropy, leave it out: that loss takes logits."""
+
+    kind = "softmax"
+
+    def value(self, z: Array, out: Array | None = None) -> Array:
+        return softmax(z, out)
+
+    def backward(self, output_gradient: Array) -> Array:
+        # J v = a * (v - <a, v>): every output depends on every input of the row.
+        inner = np.einsum("ij,ij->i", output_gradient, self._a)[:, None]
+        out = np.subtract(output_gradient, inner, out=self.buffer("dz", self._a.shape, self._a.dtype))
+        return np.multiply(out, self._a, out=out)
+
+
+def softmax(z: Array, out: Array | None = None) -> Array:
+    """Softmax over the last axis of z (batch, classes); the row maximum is subtracted first."""
+    out = np.subtract(z, np.maximum.reduce(z, axis=-1, keepdims=True), out=out)
+    np.exp(out, out=out)
+    return np.divide(out, np.add.reduce(out, axis=-1, keepdims=True), out=out)
+
+
+ACTIVATIONS: dict[str, type[Activation]] = {
+    c.kind: c for c in (Identity, Sigmoid, Tanh, ReLU, LeakyReLU, Softmax)
+}

@@ -1,0 +1,224 @@
+"""`fit` and `evaluate`: the loops. They print nothing; who wants to watch attaches hooks to the network."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from .arrays import Array
+from .errors import DataError, NetworkError, ShapeError
+from .model import Sequential
+from .optimizers import Optimizer
+
+Pair = tuple[Array, Array]
+
+TRAIN_SAMPLE = 1000
+"""The training loss of an epoch is measured on this many first rows: all of them would cost as much as an epoch."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Mean loss, and the share of right predictions if the targets are classes, over `samples` samples."""
+
+    loss: float
+    accuracy: float | None
+    samples: int
+
+
+@dataclass(frozen=True)
+class EpochResult:
+    """What `epoch` observers and the caller of `fit` get after each epoch, counted from 1."""
+
+    epoch: int
+    steps: int
+    train_loss: float
+    train_accuracy: float | None
+    validation_loss: float | None
+    validation_accuracy: float | None
+    seconds: float
+
+
+@dataclass
+class Training:
+    """One call of `fit`, as `begin` and `end` observers see it. Arrays are the prepared ones, in order of the data."""
+
+    network: Sequential
+    optimizer: Optimizer
+    x: Array
+    y: Array
+    validation: Pair | None
+    epochs: int
+    batch: int
+    seed: int
+    results: list[EpochResult] = field(default_factory=list)
+
+
+def fit(
+    network: Sequential,
+    train: Pair,
+    optimizer: Optimizer,
+    *,
+    epochs: int = 1,
+    batch: int = 32,
+    seed: int = 0,
+    shuffle: bool = True,
+    validation: Pair | None = None,
+    patience: int | None = None,
+) -> list[EpochResult]:
+    """Trains by mini-batches, in an order drawn anew each epoch from `seed`.
+
+    Args:
+        network: trained in place.
+        train: x (samples, …) and y: class numbers (samples,) or values (samples, outputs).
+        optimizer: its `samples` is set to the number of training samples.
+        epochs: passes over the data.
+        batch: samples per update; the last batch of an epoch may be smaller.
+        seed: seed of the order.
+        shuffle: False keeps the order of the data.
+        validation: x and y to evaluate after every epoch.
+        patience: stop after this many epochs without a lower validation loss.
+
+    Returns:
+        One result per epoch.
+
+    Raises:
+        DataError: empty, not finite, or labels out of range.
+        ShapeError: x does not fit the first layer, or x and y differ in length.
+        NetworkError: epochs, batch or patience is not positive, or patience without validation.
+    """
+    _check_counts(epochs, batch, patience, validation)
+    x, y = prepare(network, train, "training")
+    targets = network.loss.encode(y, _outputs(network, x), network.dtype)
+    if validation is not None:
+        validation = prepare(network, validation, "validation")
+    optimizer.samples = len(x)
+    training = Training(network, optimizer, x, y, validation, epochs, batch, seed)
+    mode = network.training
+    network.hooks.emit("begin", training)
+    network.training = True
+    try:
+        for _ in _epochs(training, targets, shuffle):
+            if patience is not None and _stalled(training.results, patience):
+                break
+    finally:
+        network.training = mode
+        network.hooks.emit("end", training)
+    return training.results
+
+
+def evaluate(network: Sequential, data: Pair, rows: int = 4096) -> Evaluation:
+    """Mean loss and accuracy in evaluation mode, `rows` samples at a time; leaves the network as it was.
+
+    Accuracy is the share of samples whose predicted class is the label; None if the targets are not classes.
+
+    Raises:
+        DataError: the data is empty.
+    """
+    x, y = data
+    if len(x) == 0:
+        raise DataError("cannot evaluate on no samples", help="give at least one row")
+    network, loss, right = network.twin(), 0.0, 0
+    labels = class_numbers(y)
+    for start in range(0, len(x), rows):
+        part = slice(start, start + rows)
+        output = network.forward(x[part])
+        loss += float(network.loss.per_sample(output, y[part]).sum(dtype=np.float64))
+        if labels is not None:
+            right += int(np.count_nonzero(network.loss.predictions(output) == labels[part]))
+    return Evaluation(loss / len(x), None if labels is None else right / len(x), len(x))
+
+
+def class_numbers(y: Array) -> Array | None:
+    """Labels (samples,) of class numbers or one-hot rows; None if y holds other values."""
+    if y.dtype.kind in "iub":
+        labels = y if y.ndim == 1 else y[:, 0] if y.shape[1] == 1 else y.argmax(axis=1)
+        return labels.astype(np.int64, copy=False)
+    if y.ndim == 2 and y.shape[1] > 1 and bool(np.all((y == 0) | (y == 1)) and np.all(y.sum(axis=1) == 1)):
+        return y.argmax(axis=1)
+    return None
+
+
+def prepare(network: Sequential, data: Pair, what: str) -> Pair:
+    """x in the network's dtype, y as an array; checked.
+
+    Raises:
+        DataError, ShapeError: see `fit`.
+    """
+    x, y = np.asarray(data[0]), np.asarray(data[1])
+    if len(x) == 0:
+        raise DataError(f"the {what} set is empty", help="give at least one row")
+    if len(x) != len(y):
+        raise ShapeError(
+            f"the {what} set has {len(x)} rows of x and {len(y)} of y", help="one target per row"
+        )
+    x = np.ascontiguousarray(x, network.dtype)
+    for name, values in (("x", x), ("y", y)):
+        if values.dtype.kind == "f" and not np.isfinite(values).all():
+            row = int(np.argwhere(~np.isfinite(values.reshape(len(values), -1)).all(axis=1))[0, 0])
+            raise DataError(
+                f"the {what} set is not finite: {name} has NaN or infinity, first in row {row}",
+                help="drop or fill these rows before training",
+            )
+    outputs = _outputs(network, x)
+    network.loss.encode(y[:1] if y.dtype.kind == "f" else y, outputs, network.dtype)
+    return x, y
+
+
+def _outputs(network: Sequential, x: Array) -> int:
+    """Width of the output, from one row: raises the layer's own ShapeError if x does not fit."""
+    return int(network.twin().forward(x[:1]).shape[1])
+
+
+def _epochs(training: Training, targets: Array, shuffle: bool) -> Iterator[EpochResult]:
+    network, optimizer, x, batch = training.network, training.optimizer, training.x, training.batch
+    rng = np.random.default_rng(training.seed)
+    samples, steps = len(x), 0
+    # One gather of the permuted epoch into kept arrays: a gather per batch costs more than a small step.
+    x_epoch, y_epoch = (np.empty_like(x), np.empty_like(targets)) if shuffle else (x, targets)
+    for epoch in range(1, training.epochs + 1):
+        start_time = time.perf_counter()
+        if shuffle:
+            order = rng.permutation(samples)
+            np.take(x, order, axis=0, out=x_epoch)
+            np.take(targets, order, axis=0, out=y_epoch)
+        for start in range(0, samples, batch):
+            network.differentiate(
+                x_epoch[start : start + batch], y_epoch[start : start + batch], input_gradient=False
+            )
+            optimizer.step(network)
+            steps += 1
+        seconds = time.perf_counter() - start_time
+        result = _result(training, epoch, steps, seconds)
+        training.results.append(result)
+        network.hooks.emit("epoch", result)
+        yield result
+
+
+def _result(training: Training, epoch: int, steps: int, seconds: float) -> EpochResult:
+    on_train = evaluate(training.network, (training.x[:TRAIN_SAMPLE], training.y[:TRAIN_SAMPLE]))
+    on_validation = evaluate(training.network, training.validation) if training.validation else None
+    return EpochResult(
+        epoch=epoch,
+        steps=steps,
+        train_loss=on_train.loss,
+        train_accuracy=on_train.accuracy,
+        validation_loss=on_validation.loss if on_validation else None,
+        validation_accuracy=on_validation.accuracy if on_validation else None,
+        seconds=seconds,
+    )
+
+
+def _stalled(results: list[EpochResult], patience: int) -> bool:
+    losses = [result.validation_loss for result in results if result.validation_loss is not None]
+    return len(losses) - 1 - int(np.argmin(losses)) >= patience
+
+
+def _check_counts(epochs: int, batch: int, patience: int | None, validation: Pair | None) -> None:
+    for name, value in (("epochs", epochs), ("batch", batch), ("patience", patience)):
+        if value is not None and value < 1:
+            raise NetworkError(f"{name} must be 1 or more, got {value}", help=f"{name}=10, for instance")
+    if patience is not None and validation is None:
+        raise NetworkError("patience needs validation data to watch", help="pass validation=(x, y)")
