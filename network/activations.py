@@ -139,14 +139,14 @@ class Softmax(Activation):
 
     def backward(self, output_gradient: Array) -> Array:
         # J v = a * (v - <a, v>): every output depends on every input of the row.
-        inner = np.einsum("ij,ij->i", output_gradient, self._a)[:, None]
+        inner: Array = np.einsum("ij,ij->i", output_gradient, self._a)[:, None]
         out = np.subtract(output_gradient, inner, out=self.buffer("dz", self._a.shape, self._a.dtype))
         return np.multiply(out, self._a, out=out)
 
 
 def softmax(z: Array, out: Array | None = None) -> Array:
     """Softmax over the last axis of z (batch, classes); the row maximum is subtracted first."""
-    out = np.subtract(z, np.maximum.reduce(z, axis=-1, keepdims=True), out=out)
+    out = np.asarray(np.subtract(z, np.maximum.reduce(z, axis=-1, keepdims=True), out=out))
     np.exp(out, out=out)
     return np.divide(out, np.add.reduce(out, axis=-1, keepdims=True), out=out)
 

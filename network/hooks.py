@@ -56,7 +56,7 @@ class Hooks:
         self, owner: Callable[[], str], kinds: tuple[str, ...], changed: Callable[[], None] | None = None
     ):
         self._owner = owner
-        self._observers: dict[str, tuple[Observer, ...]] = {kind: () for kind in kinds}
+        self._observers: dict[str, tuple[Observer, ...]] = dict.fromkeys(kinds, ())
         self.changed = changed
 
     def attach(self, kind: str, observer: Observer) -> Handle:

@@ -20,7 +20,6 @@ class Loss:
 
     Attributes:
         kind: what it is, in snake_case.
-        classification: whether predictions are class numbers.
     """
 
     kind = "loss"
@@ -49,7 +48,8 @@ class Loss:
 
     def predictions(self, output: Array) -> Array:
         """Class numbers (batch,) from output (batch, outputs)."""
-        return np.argmax(output, axis=1)
+        best: Array = np.argmax(output, axis=1)
+        return best
 
     def encode(self, target: Array, outputs: int, dtype: Any) -> Array:
         """Targets as (batch, outputs): one-hot for class numbers, a column for one output.
@@ -88,7 +88,7 @@ class Quadratic(Loss):
 
     def per_sample_encoded(self, output: Array, target: Array) -> Array:
         error = output - target
-        return 0.5 * np.einsum("ij,ij->i", error, error)
+        return np.asarray(0.5 * np.einsum("ij,ij->i", error, error))
 
     def gradient_encoded(self, output: Array, target: Array, out: Array | None = None) -> Array:
         out = np.subtract(output, target, out=out)
@@ -103,7 +103,7 @@ class CrossEntropy(Loss):
     def per_sample_encoded(self, output: Array, target: Array) -> Array:
         shifted = output - output.max(axis=1, keepdims=True)
         log_total = np.log(np.exp(shifted).sum(axis=1))
-        return log_total * target.sum(axis=1) - np.einsum("ij,ij->i", shifted, target)
+        return np.asarray(log_total * target.sum(axis=1) - np.einsum("ij,ij->i", shifted, target))
 
     def gradient_encoded(self, output: Array, target: Array, out: Array | None = None) -> Array:
         # softmax(z) − y holds for rows of y that sum to 1, which one-hot rows and probabilities do.
@@ -134,7 +134,11 @@ class BinaryCrossEntropy(Loss):
         return Sigmoid.value(_SIGMOID, output)
 
     def predictions(self, output: Array) -> Array:
-        return (output[:, 0] > 0).astype(np.int64) if output.shape[1] == 1 else super().predictions(output)
+        return (
+            np.asarray(output[:, 0] > 0).astype(np.int64)
+            if output.shape[1] == 1
+            else super().predictions(output)
+        )
 
 
 _SIGMOID = Sigmoid()

@@ -10,6 +10,7 @@ import numpy as np
 
 from .arrays import Array
 from .errors import DataError, NetworkError, ShapeError
+from .losses import BinaryCrossEntropy, Loss
 from .model import Sequential
 from .optimizers import Optimizer
 
@@ -121,7 +122,7 @@ def evaluate(network: Sequential, data: Pair, rows: int = 4096) -> Evaluation:
     if len(x) == 0:
         raise DataError("cannot evaluate on no samples", help="give at least one row")
     network, loss, right = network.twin(), 0.0, 0
-    labels = class_numbers(y)
+    labels = class_numbers(y, _outputs(network, x), network.loss)
     for start in range(0, len(x), rows):
         part = slice(start, start + rows)
         output = network.forward(x[part])
@@ -131,14 +132,16 @@ def evaluate(network: Sequential, data: Pair, rows: int = 4096) -> Evaluation:
     return Evaluation(loss / len(x), None if labels is None else right / len(x), len(x))
 
 
-def class_numbers(y: Array) -> Array | None:
-    """Labels (samples,) of class numbers or one-hot rows; None if y holds other values."""
-    if y.dtype.kind in "iub":
-        labels = y if y.ndim == 1 else y[:, 0] if y.shape[1] == 1 else y.argmax(axis=1)
-        return labels.astype(np.int64, copy=False)
-    if y.ndim == 2 and y.shape[1] > 1 and bool(np.all((y == 0) | (y == 1)) and np.all(y.sum(axis=1) == 1)):
-        return y.argmax(axis=1)
-    return None
+def class_numbers(y: Array, outputs: int, loss: Loss) -> Array | None:
+    """Labels (samples,) behind targets for a network of `outputs` outputs; None if they are not classes."""
+    if outputs == 1:
+        column = y.reshape(len(y))
+        binary = isinstance(loss, BinaryCrossEntropy) and bool(np.all((column == 0) | (column == 1)))
+        return column.astype(np.int64) if binary else None
+    if y.ndim == 1:
+        return y.astype(np.int64, copy=False)
+    one_hot = bool(np.all((y == 0) | (y == 1)) and np.all(y.sum(axis=1) == 1))
+    return np.asarray(y.argmax(axis=1)) if one_hot else None
 
 
 def prepare(network: Sequential, data: Pair, what: str) -> Pair:
