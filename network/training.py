@@ -179,18 +179,19 @@ def _epochs(training: Training, targets: Array, shuffle: bool) -> Iterator[Epoch
     network, optimizer, x, batch = training.network, training.optimizer, training.x, training.batch
     rng = np.random.default_rng(training.seed)
     samples, steps = len(x), 0
-    # One gather of the permuted epoch into kept arrays: a gather per batch costs more than a small step.
-    x_epoch, y_epoch = (np.empty_like(x), np.empty_like(targets)) if shuffle else (x, targets)
+    # Rows are gathered batch by batch into kept arrays: they are still in the processor's cache when the first
+    # product reads them, and no second copy of the data set is held.
+    x_batch = np.empty((min(batch, samples), *x.shape[1:]), x.dtype)
+    y_batch = np.empty((min(batch, samples), *targets.shape[1:]), targets.dtype)
     for epoch in range(1, training.epochs + 1):
         start_time = time.perf_counter()
-        if shuffle:
-            order = rng.permutation(samples)
-            np.take(x, order, axis=0, out=x_epoch)
-            np.take(targets, order, axis=0, out=y_epoch)
+        order = rng.permutation(samples) if shuffle else np.arange(samples)
         for start in range(0, samples, batch):
-            network.differentiate(
-                x_epoch[start : start + batch], y_epoch[start : start + batch], input_gradient=False
-            )
+            rows = order[start : start + batch]
+            # "clip" only spares NumPy a copy: the indices are in range. The last batch may be smaller.
+            inputs = x.take(rows, 0, x_batch[: len(rows)], "clip")
+            expected = targets.take(rows, 0, y_batch[: len(rows)], "clip")
+            network.differentiate(inputs, expected, input_gradient=False)
             optimizer.step(network)
             steps += 1
         seconds = time.perf_counter() - start_time

@@ -38,7 +38,12 @@ def load_digits(test_share: float = 0.2, seed: int = 0) -> Dataset:
     x = images.reshape(len(images), -1).astype(np.float32) / np.float32(LARGEST_PIXEL)
     y = labels.astype(np.int64)
     return Dataset(
-        "digits", (x[~held_out], y[~held_out]), (x[held_out], y[held_out]), classes=10, image_shape=(8, 8), note=NOTE
+        "digits",
+        (x[~held_out], y[~held_out]),
+        (x[held_out], y[held_out]),
+        classes=10,
+        image_shape=(8, 8),
+        note=NOTE,
     )
 
 
@@ -49,7 +54,9 @@ def stratified(labels: Array, share: float, seed: int) -> Array:
         DataError: the share is not between 0 and 1, or takes none or all rows of some class.
     """
     if not 0 < share < 1:
-        raise DataError(f"test_share is {share}, expected a number between 0 and 1", help="0.2 holds out a fifth")
+        raise DataError(
+            f"test_share is {share}, expected a number between 0 and 1", help="0.2 holds out a fifth"
+        )
     rng = np.random.default_rng(seed)
     mask = np.zeros(len(labels), bool)
     for label in np.unique(labels):

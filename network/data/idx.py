@@ -51,7 +51,9 @@ def read_idx(path: str | os.PathLike[str]) -> Array:
         raise DataError(f"{path}: the gzip compression is damaged: {error}", help=HELP) from None
     except OSError as error:
         reason = error.strerror or str(error)
-        raise DataError(f"{path}: cannot be read: {reason}", help="check the name and the permissions") from None
+        raise DataError(
+            f"{path}: cannot be read: {reason}", help="check the name and the permissions"
+        ) from None
 
 
 def _read(stream: IO[bytes] | gzip.GzipFile, path: Path) -> Array:
@@ -80,7 +82,8 @@ def _read(stream: IO[bytes] | gzip.GzipFile, path: Path) -> Array:
     if len(content) != expected:
         got = "more" if len(content) > expected else f"{len(content):,}"
         raise DataError(
-            f"{path}: expected {expected:,} bytes of data for shape {shape} of {dtype.name}, got {got}", help=HELP
+            f"{path}: expected {expected:,} bytes of data for shape {shape} of {dtype.name}, got {got}",
+            help=HELP,
         )
     try:
         return np.frombuffer(content, dtype).reshape(shape).astype(dtype.newbyteorder("="), copy=False)

@@ -42,7 +42,10 @@ def load_mnist(
     images, labels, test_images, test_labels = read_mnist(folder, download, progress)
     x, y = images.reshape(len(images), -1).astype(np.float32), labels.astype(np.int64)
     x /= LARGEST_PIXEL
-    test_x, test_y = test_images.reshape(len(test_images), -1).astype(np.float32), test_labels.astype(np.int64)
+    test_x, test_y = (
+        test_images.reshape(len(test_images), -1).astype(np.float32),
+        test_labels.astype(np.int64),
+    )
     test_x /= LARGEST_PIXEL
     return Dataset(
         "mnist",
@@ -71,7 +74,10 @@ def read_mnist(
         paths |= {name: fetch(name, target, progress) for name in missing}
     train, test = ("train-images", "train-labels"), ("t10k-images", "t10k-labels")
     by_stem = {name.split("-idx")[0]: path for name, path in paths.items()}
-    return (*_part(by_stem[train[0]], by_stem[train[1]], 60_000), *_part(by_stem[test[0]], by_stem[test[1]], 10_000))
+    return (
+        *_part(by_stem[train[0]], by_stem[train[1]], 60_000),
+        *_part(by_stem[test[0]], by_stem[test[1]], 10_000),
+    )
 
 
 def find_files(folder: str | os.PathLike[str] | None = None) -> dict[str, Path]:
@@ -129,7 +135,9 @@ def _part(images_path: Path, labels_path: Path, rows: int) -> tuple[Array, Array
     images, labels = read_idx(images_path), read_idx(labels_path)
     for path, array, expected in ((images_path, images, (rows, SIDE, SIDE)), (labels_path, labels, (rows,))):
         if array.dtype != np.uint8:
-            raise DataError(f"{path}: expected unsigned bytes (type 08), got {array.dtype}", help=_other(path))
+            raise DataError(
+                f"{path}: expected unsigned bytes (type 08), got {array.dtype}", help=_other(path)
+            )
         if array.shape[1:] != expected[1:]:
             raise DataError(f"{path}: expected shape {expected}, got {array.shape}", help=_other(path))
     if len(images) != len(labels):
@@ -140,7 +148,9 @@ def _part(images_path: Path, labels_path: Path, rows: int) -> tuple[Array, Array
     if len(images) != rows:
         raise DataError(f"{images_path}: expected {rows} images, got {len(images)}", help=_other(images_path))
     if labels.max() > 9:
-        raise DataError(f"{labels_path}: expected labels 0 to 9, got {labels.max()}", help=_other(labels_path))
+        raise DataError(
+            f"{labels_path}: expected labels 0 to 9, got {labels.max()}", help=_other(labels_path)
+        )
     return images, labels
 
 
