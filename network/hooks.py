@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -49,15 +50,22 @@ class Hooks:
     Args:
         owner: name for messages, as a function, since a layer is named only when it joins a network.
         kinds: the events that can be observed.
-        changed: called after every attach and detach, so that the owner can keep one flag to test per step.
+
+    Attributes:
+        counts: number of observers by kind. A network and its layers share one such table, so that a pass looks
+            up one number to know whether anybody watches anything.
     """
 
-    def __init__(
-        self, owner: Callable[[], str], kinds: tuple[str, ...], changed: Callable[[], None] | None = None
-    ):
+    def __init__(self, owner: Callable[[], str], kinds: tuple[str, ...]):
         self._owner = owner
         self._observers: dict[str, tuple[Observer, ...]] = dict.fromkeys(kinds, ())
-        self.changed = changed
+        self.counts = Counter(dict.fromkeys(kinds, 0))
+
+    def share_counts(self, counts: Counter[str]) -> None:
+        """Counts in a common table from now on, which takes over what was counted here."""
+        for kind, observers in self._observers.items():
+            counts[kind] += len(observers)
+        self.counts = counts
 
     def attach(self, kind: str, observer: Observer) -> Handle:
         """Adds an observer.
@@ -70,12 +78,8 @@ class Hooks:
                 f"{self._owner()} has no event {kind!r}", help="events: " + ", ".join(self._observers)
             )
         self._observers[kind] = (*self._observers[kind], observer)
-        if self.changed:
-            self.changed()
+        self.counts[kind] += 1
         return Handle(self, kind, observer)
-
-    def observed(self, kind: str) -> bool:
-        return bool(self._observers[kind])
 
     def emit(self, kind: str, *values: Any) -> None:
         """Calls the observers of `kind` in the order in which they were attached."""
@@ -97,7 +101,6 @@ class Hooks:
         for position, candidate in enumerate(kept):
             if candidate is observer or candidate == observer:
                 del kept[position]
+                self.counts[kind] -= 1
                 break
         self._observers[kind] = tuple(kept)
-        if self.changed:
-            self.changed()

@@ -36,6 +36,7 @@ class Sequential:
         weight_mask: 1 at the entries of weights, 0 at biases: what L2 applies to.
         input: what the last `forward` was given.
         output_gradient: dLoss/doutput that the last `backward` was given.
+        observed: number of observers of the network and its layers, by kind of event.
 
     Raises:
         NetworkError: no layers, a layer twice, two equal names, an unknown dtype, or widths that do not fit.
@@ -65,11 +66,10 @@ class Sequential:
         rng = np.random.default_rng(seed)
         for layer in self.layers:
             layer.build(rng, self.dtype)
-        self.hooks = Hooks(lambda: "the network", NETWORK_EVENTS, self._refresh_observed)
         for layer in self.layers:
             layer.joined = True
         self._flatten()
-        self._observe_layers()
+        self._fresh_hooks()
         self.training = False
 
     # --- passes -----------------------------------------------------------------------------------------------
@@ -79,7 +79,7 @@ class Sequential:
         if not isinstance(x, np.ndarray):
             x = np.asarray(x, self.dtype)
         self.input = x
-        if self._observes_forward:
+        if self.observed["forward"]:
             return self._observed_forward(x)
         for layer in self.layers:
             x = layer.forward(x)
@@ -95,7 +95,7 @@ class Sequential:
             input_gradient: False leaves out dLoss/dinput, which no update needs, and returns None.
         """
         self.output_gradient = output_gradient
-        if self._observes_backward:
+        if self.observed["backward"]:
             return self._observed_backward(output_gradient, input_gradient)
         gradient = output_gradient
         for layer in self._backward_order:
@@ -112,7 +112,7 @@ class Sequential:
         """
         output = self.forward(x)
         gradient = self.loss.gradient(output, target, self._loss_buffer(output))
-        if self.hooks.observed("loss"):
+        if self.observed["loss"]:
             self.hooks.emit("loss", output, target, gradient)
         self.backward(gradient, input_gradient=input_gradient)
         return output
@@ -154,18 +154,11 @@ class Sequential:
         optimiser, and `begin`, `epoch` and `end` of a training by `fit`."""
         return self.hooks.attach(kind, observer)
 
-    def _observe_layers(self) -> None:
+    def _fresh_hooks(self) -> None:
+        self.hooks = Hooks(lambda: "the network", NETWORK_EVENTS)
+        self.observed = self.hooks.counts
         for layer in self.layers:
-            layer.hooks.changed = self._refresh_observed
-        self._refresh_observed()
-
-    def _refresh_observed(self) -> None:
-        # One flag to test per pass instead of one per layer: unobserved networks pay nothing.
-        def any_observer(kind: str) -> bool:
-            return self.hooks.observed(kind) or any(layer.hooks.observed(kind) for layer in self.layers)
-
-        self._observes_forward, self._observes_backward = any_observer("forward"), any_observer("backward")
-        self.observes_steps = self.hooks.observed("before_step") or self.hooks.observed("after_step")
+            layer.hooks.share_counts(self.observed)
 
     # --- parameters -------------------------------------------------------------------------------------------
 
@@ -249,8 +242,7 @@ class Sequential:
         return other
 
     def _detach_from_original(self) -> None:
-        self.hooks = Hooks(lambda: "the network", NETWORK_EVENTS, self._refresh_observed)
-        self._observe_layers()
+        self._fresh_hooks()
         self.training = False
 
     # --- description and storage ------------------------------------------------------------------------------

@@ -45,10 +45,10 @@ class Optimizer:
         """One update of the network's parameters from its gradients; observers see it before and after."""
         if self._network is not network:
             self._network, self._state = network, {}
-        if network.observes_steps:
+        if network.observed["before_step"]:
             network.hooks.emit("before_step", self)
         self.update(network.flat_parameters, self._with_penalty(network))
-        if network.observes_steps:
+        if network.observed["after_step"]:
             network.hooks.emit("after_step", self)
 
     def update(self, parameters: Array, gradient: Array) -> None:
