@@ -1,0 +1,223 @@
+"""The direction of imports, as the design has it: read off the syntax trees, and off a fresh interpreter."""
+
+import ast
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+STDLIB = sys.stdlib_module_names
+FRAMEWORKS = {"torch", "tensorflow", "jax", "keras"}
+
+# The layers of the house. A module may import what is named here, its own package and the standard library.
+# A package stands for all that is in it; the longest entry that fits a module is the one that holds.
+BASE = {"nndebug.errors"}
+SIGNALS = {*BASE, "nndebug.signals", "nndebug.stats", "nndebug.schedule", "nndebug.histogram"}
+RECORDING = {*SIGNALS, "nndebug.storage", "nndebug.run", "nndebug.shapes"}
+JUDGING = {"nndebug.findings", "nndebug.registry", "nndebug.rules", "nndebug.checking", "nndebug.diagnosis"}
+ALLOWED = {
+    "network": {"numpy"},
+    "nndebug": set(),
+    "nndebug.__main__": {"nndebug.cli"},
+    "nndebug.errors": set(),
+    "nndebug.core": BASE,
+    "nndebug.shapes": BASE,
+    "nndebug.signals": {"numpy", *SIGNALS},
+    "nndebug.stats": {"numpy", *SIGNALS},
+    "nndebug.schedule": {"numpy", *SIGNALS},
+    "nndebug.histogram": {"numpy", *SIGNALS},
+    "nndebug.storage": {"numpy", *RECORDING},
+    "nndebug.run": {"numpy", *RECORDING},
+    "nndebug.recorder": {"numpy", *RECORDING},
+    "nndebug.findings": BASE,
+    "nndebug.registry": {*BASE, *SIGNALS, *JUDGING, "nndebug.run"},
+    "nndebug.rules": {"numpy", *SIGNALS, *JUDGING, "nndebug.run"},
+    "nndebug.checking": {"numpy", *SIGNALS, *JUDGING, "nndebug.run"},
+    "nndebug.diagnosis": {"numpy", *SIGNALS, *JUDGING, "nndebug.run"},
+    "nndebug.report": {"numpy", "rich", "jinja2", *SIGNALS, *JUDGING, "nndebug.run", "nndebug.gradcheck"},
+    "nndebug.report.figures": {"matplotlib", "numpy", *SIGNALS, *JUDGING, "nndebug.run"},
+    "nndebug.adapters": {"numpy", *RECORDING, "nndebug.recorder"},
+    "nndebug.gradcheck": {"numpy", *SIGNALS, "nndebug.shapes", "nndebug.findings"},
+    "nndebug.faults": {"numpy", "nndebug.core", *BASE},
+    "nndebug.watching": {"numpy", "nndebug"},
+    "nndebug.cli": {"numpy", "rich", "nndebug"},
+}
+
+MAY_KNOW_FRAMEWORKS = {"nndebug.adapters", "nndebug.gradcheck"}
+"""Where a framework that the user has already imported may be imported, inside a function."""
+
+HEAVY = ("matplotlib", "torch", "rich", "jinja2", "numpy", "network")
+
+
+def modules():
+    """Dotted name and source file of every module of both packages."""
+    for package in ("network", "nndebug"):
+        for path in sorted((ROOT / package).rglob("*.py")):
+            parts = path.relative_to(ROOT).with_suffix("").parts
+            yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts), path
+
+
+def imports(name, path_is_package, tree):
+    """Dotted names a module imports, relative ones resolved; with whether it happens when it is imported itself."""
+    package = name.split(".") if path_is_package else name.split(".")[:-1]
+    late = {
+        id(node)
+        for outer in ast.walk(tree)
+        if isinstance(outer, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
+        for node in ast.walk(outer)
+    }
+    late |= {
+        id(node)
+        for outer in ast.walk(tree)
+        if isinstance(outer, ast.If) and "TYPE_CHECKING" in ast.dump(outer.test)
+        for statement in outer.body
+        for node in ast.walk(statement)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.level:
+            base = package[: len(package) - node.level + 1]
+            stem = ".".join([*base, *([node.module] if node.module else [])])
+            names = [stem] if node.module else [f"{stem}.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [str(node.module)]
+        else:
+            continue
+        yield from ((imported, id(node) not in late, bool(getattr(node, "level", 0))) for imported in names)
+
+
+def within(name, packages):
+    return any(name == package or name.startswith(package + ".") for package in packages)
+
+
+def violations(name, is_package, source):
+    """What a module imports and may not; one sentence each."""
+    entry = max((key for key in ALLOWED if within(name, [key])), key=len)
+    allowed = {*ALLOWED[entry], *STDLIB}
+    if name != "nndebug":
+        allowed |= {entry, "nndebug.__version__"} if entry != "network" else {"network"}
+    for imported, at_import, relative in imports(name, is_package, ast.parse(source)):
+        top = imported.split(".")[0]
+        if top in FRAMEWORKS:
+            if at_import or entry not in MAY_KNOW_FRAMEWORKS:
+                yield f"{name} imports {imported}" + " when it is imported" * at_import
+        elif top == "matplotlib" and (at_import or entry != "nndebug.report.figures"):
+            yield f"{name} imports matplotlib outside a function of report/figures.py"
+        elif top == "network" and not relative:
+            yield f"{name} imports {imported} by name"
+        elif name == "nndebug" and at_import and top not in STDLIB:
+            yield f"{name} imports {imported} when it is imported"
+        elif not within(imported, allowed) and name != "nndebug":
+            yield f"{name} imports {imported}"
+
+
+ALL = list(modules())
+
+
+@pytest.mark.parametrize(("name", "path"), ALL, ids=[name for name, _ in ALL])
+def test_a_module_imports_only_what_lies_below_it(name, path):
+    assert list(violations(name, path.name == "__init__.py", path.read_text("utf-8"))) == []
+
+
+def test_every_module_has_a_place_in_the_layers():
+    homeless = [
+        name
+        for name, _ in ALL
+        if name != "nndebug" and max((k for k in ALLOWED if within(name, [k])), key=len) == "nndebug"
+    ]
+    assert homeless == []
+
+
+PLANTED = [
+    # module, its source, part of what is said
+    ("network.layers", "import nndebug", "imports nndebug"),
+    ("network.layers", "import scipy", "imports scipy"),
+    ("network.layers", "def f():\n    from rich import print", "imports rich"),
+    ("network.layers", "from network.arrays import Array", "by name"),
+    ("nndebug.stats", "from .run import Run", "imports nndebug.run"),
+    ("nndebug.stats", "from . import recorder", "imports nndebug.recorder"),
+    ("nndebug.run", "from .recorder import Recorder", "imports nndebug.recorder"),
+    ("nndebug.run", "from .findings import Finding", "imports nndebug.findings"),
+    ("nndebug.rules.activations", "from ..recorder import Recorder", "imports nndebug.recorder"),
+    ("nndebug.rules.activations", "from ..report import html", "imports nndebug.report"),
+    ("nndebug.checking", "from .adapters import layered", "imports nndebug.adapters"),
+    ("nndebug.report.html", "import matplotlib.pyplot", "outside a function"),
+    ("nndebug.report.figures", "import matplotlib.pyplot", "outside a function"),
+    ("nndebug.report.html", "def f():\n    from ..recorder import Recorder", "imports nndebug.recorder"),
+    ("nndebug.adapters.torch", "import torch", "when it is imported"),
+    ("nndebug.adapters.layered", "import network", "by name"),
+    ("nndebug.cli.demo", "def f():\n    import torch", "imports torch"),
+    ("nndebug.cli.demo", "def f():\n    from network import Dense", "by name"),
+    ("nndebug.faults", "import network.experiment", "by name"),
+]
+
+
+@pytest.mark.parametrize(("name", "source", "said"), PLANTED)
+def test_a_planted_bad_import_is_caught(name, source, said):
+    found = list(violations(name, False, source))
+    assert any(said in sentence for sentence in found), found
+
+
+ALLOWED_BY_DESIGN = [
+    ("nndebug.adapters.torch", "def attach():\n    import torch"),
+    ("nndebug.report.figures", "def draw():\n    import matplotlib.pyplot"),
+    ("nndebug.stats", "import numpy as np\nfrom .signals import Array\nimport json"),
+    ("nndebug.checking", "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from .run import Run"),
+]
+
+
+@pytest.mark.parametrize(("name", "source"), ALLOWED_BY_DESIGN)
+def test_what_the_design_allows_is_not_caught(name, source):
+    assert list(violations(name, False, source)) == []
+
+
+def loaded_by(code):
+    """Which of the heavy packages a fresh interpreter has loaded after running the code."""
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            f"{code}\nimport sys, json\nprint(json.dumps([m for m in {HEAVY} if m in sys.modules]))",
+        ],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_importing_the_package_loads_nothing_heavy():
+    assert loaded_by("import nndebug") == []
+
+
+def test_the_help_loads_nothing_heavy():
+    assert loaded_by("from nndebug.cli.main import main\nmain(['--help'])") == []
+
+
+def test_recording_and_judging_load_numpy_alone():
+    assert loaded_by("import nndebug\nnndebug.watch, nndebug.check, nndebug.Run, nndebug.Recorder") == [
+        "numpy"
+    ]
+
+
+def test_a_subpackage_can_be_called_and_has_its_modules():
+    import nndebug
+    import nndebug.gradcheck
+    import nndebug.report
+
+    assert callable(nndebug.report)
+    assert callable(nndebug.gradcheck)
+    assert nndebug.report.terminal.render
+    assert set(nndebug.__all__) <= set(dir(nndebug))
+    for name in nndebug.__all__:
+        assert callable(getattr(nndebug, name))
+    with pytest.raises(AttributeError, match="wach"):
+        nndebug.wach  # noqa: B018
