@@ -1,0 +1,327 @@
+"""The run folder: `manifest.json`, `steps.jsonl`, `epochs/NNNN.npz` and `findings.json`.
+
+A process may be killed while any byte is written: whole files are replaced at once, rows are appended and a row
+that was cut off is ignored when read. A folder may come from anybody: nothing in it is ever unpickled, and names
+of layers are never used as names of files.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import time
+import weakref
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from operator import index
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from .errors import UserError
+from .signals import Array
+from .strict_json import decode, encode, plain, revive
+
+SCHEMA = 1
+"""Version of the layout; a folder with a higher one is refused."""
+
+MANIFEST, STEPS, EPOCHS, FINDINGS = "manifest.json", "steps.jsonl", "epochs", "findings.json"
+_OURS = re.compile(r"manifest\.json|steps\.jsonl|findings\.json|report\.html|epoch-\d{4,}\.png|\..+\.tmp")
+_EPOCH = re.compile(r"(\d{4,})\.npz")
+_FLUSH_ROWS, _FLUSH_SECONDS = 200, 1.0
+_MAX_EPOCH_BYTES = 1 << 28  # of all arrays of an epoch; a small file can claim to unpack to terabytes
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Writes a whole file, so that a reader sees the old content or the new one and never a part.
+
+    Raises:
+        OSError: the folder cannot be written to.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+class _Rows:
+    """Appends rows to one file, several at a time, and always whole."""
+
+    def __init__(self, path: Path) -> None:
+        # Unbuffered: the only buffer is the list of rows below. The process id tells a fork from its parent.
+        self._file = path.open("ab", buffering=0)
+        self._process = os.getpid()
+        self._waiting: list[str] = []
+        self._flushed = time.monotonic()
+        if self._file.tell() and not _ends_with_newline(path):
+            self._file.write(b"\n")
+
+    def append(self, text: str, now: bool) -> None:
+        self._waiting.append(text)
+        if now or len(self._waiting) >= _FLUSH_ROWS or time.monotonic() - self._flushed >= _FLUSH_SECONDS:
+            self.flush()
+
+    def flush(self) -> None:
+        if self._waiting and os.getpid() == self._process:
+            data = memoryview(("\n".join(self._waiting) + "\n").encode("ascii"))
+            self._waiting.clear()
+            while data:
+                data = data[self._file.write(data) :]
+        self._flushed = time.monotonic()
+
+    def close(self) -> None:
+        if not self._file.closed:
+            try:
+                self.flush()
+            finally:
+                self._file.close()
+
+
+def _ends_with_newline(path: Path) -> bool:
+    with open(path, "rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read() == b"\n"
+
+
+class RunFolder:
+    """Writes one run folder.
+
+    `RunFolder(path)` goes on with a folder that exists; `create` begins a new one.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        self._rows: _Rows | None = None
+
+    @classmethod
+    def create(cls, path: str | os.PathLike[str], manifest: Mapping[str, Any]) -> RunFolder:
+        """Begins a run folder; a run that was there is replaced, files that are not of a run stay.
+
+        Raises:
+            UserError: the place cannot be written to, is a file, or holds other things than a run.
+        """
+        folder = cls(path)
+        try:
+            if folder.path.exists() and not folder.path.is_dir():
+                raise UserError(
+                    f"{_name(path)} is a file, a run needs a folder", help="choose another folder"
+                )
+            folder.path.mkdir(parents=True, exist_ok=True)
+            folder._clear()
+            (folder.path / EPOCHS).mkdir(exist_ok=True)
+            folder.write_manifest(manifest)
+            folder._open()
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise UserError(
+                f"cannot write to {_name(path)}: {reason}", help="choose another folder"
+            ) from error
+        return folder
+
+    def _clear(self) -> None:
+        """Removes what an earlier run wrote here."""
+        found = sorted(self.path.iterdir())
+        if not found:
+            return
+        if not _is_manifest(self.path / MANIFEST):
+            raise UserError(
+                f"{_name(self.path)} holds {_name(found[0].name)} and is not a run folder: nothing was written",
+                help=f"choose a folder of its own, such as {_name(self.path / 'run')}",
+            )
+        epochs = self.path / EPOCHS
+        # A link is not followed: what it points to was not written by a run.
+        inside = epochs.iterdir() if epochs.is_dir() and not epochs.is_symlink() else []
+        for file in [*found, *inside]:
+            pattern = _EPOCH if file.parent == epochs and not file.name.startswith(".") else _OURS
+            # The manifest goes last, by being replaced: until then this stays a run folder.
+            if pattern.fullmatch(file.name) and file.name != MANIFEST and not file.is_dir():
+                file.unlink()
+
+    def _open(self) -> _Rows:
+        if self._rows is None:
+            self._rows = _Rows(self.path / STEPS)
+            # Rows that wait are also written when the program ends without `close`.
+            weakref.finalize(self, self._rows.close)
+        return self._rows
+
+    def append(self, row: Mapping[str, Any]) -> None:
+        """Adds one row to `steps.jsonl`; it is on disk after 1 s, 200 rows, or the next epoch or event.
+
+        Raises:
+            OSError: the disk is full or gone.
+            TypeError: something in the row has no form in JSON.
+        """
+        self._open().append(encode(row), now=row.get("kind") in ("epoch", "event"))
+
+    def flush(self) -> None:
+        """Writes the rows that wait."""
+        if self._rows is not None:
+            self._rows.flush()
+
+    def close(self) -> None:
+        """Writes the rows that wait and closes the file; a later `append` opens it again."""
+        if self._rows is not None:
+            self._rows.close()
+            self._rows = None
+
+    def write_manifest(self, manifest: Mapping[str, Any]) -> None:
+        """Replaces `manifest.json`; the schema version is added."""
+        self._write_json(MANIFEST, {**manifest, "schema": SCHEMA})
+
+    def write_findings(self, findings: Mapping[str, Any]) -> None:
+        """Replaces `findings.json`."""
+        self._write_json(FINDINGS, findings)
+
+    def _write_json(self, name: str, value: Any) -> None:
+        write_atomically(
+            self.path / name, (json.dumps(plain(value), indent=1, allow_nan=False) + "\n").encode("ascii")
+        )
+
+    def write_epoch(self, number: int, arrays: Mapping[str, Array], step: int = 0) -> None:
+        """Replaces `epochs/NNNN.npz`.
+
+        Args:
+            number: the epoch; 0 is birth.
+            arrays: by name, as in "hidden1/activity"; any text is allowed as a name.
+            step: updates done so far.
+
+        Raises:
+            TypeError: an array holds Python objects.
+        """
+        members = {}
+        for position, (name, array) in enumerate(arrays.items()):
+            members[f"a{position}"] = np.asarray(array)
+            if members[f"a{position}"].dtype.hasobject:
+                raise TypeError(f"the array {name!r} holds Python objects")
+        # Names of layers may be "../../x" or hold NUL: members are numbered, and a table holds the names.
+        table = encode({"step": step, "names": list(arrays)}).encode("ascii")
+        data = io.BytesIO()
+        np.savez_compressed(data, table=np.frombuffer(table, np.uint8), **members)  # type: ignore[arg-type]
+        write_atomically(self.path / EPOCHS / f"{number:04d}.npz", data.getvalue())
+
+
+def _name(path: str | os.PathLike[str]) -> str:
+    return repr(str(path))[1:-1]
+
+
+def _is_manifest(path: Path) -> bool:
+    try:
+        manifest = decode(path.read_bytes())
+    except (OSError, ValueError):
+        return False
+    return isinstance(manifest, dict) and isinstance(manifest.get("schema"), int) and "sites" in manifest
+
+
+def read_manifest(folder: str | os.PathLike[str]) -> dict[str, Any]:
+    """The manifest of a run folder.
+
+    Raises:
+        UserError: no such folder, not a run, unreadable, or written by a newer nndebug.
+    """
+    path = Path(folder)
+    train = f"nndebug train -o {_name(folder)} writes one"
+    try:
+        if not path.exists():
+            raise UserError(f"there is no folder {_name(folder)}", help=train)
+        if not path.is_dir():
+            raise UserError(
+                f"{_name(folder)} is a file, a run is a folder", help="give the folder that it is in"
+            )
+        manifest = decode((path / MANIFEST).read_bytes())
+    except FileNotFoundError as error:
+        raise UserError(f"{_name(folder)} is not a run: it has no {MANIFEST}", help=train) from error
+    except OSError as error:
+        raise UserError(
+            f"cannot read {_name(folder)}: {error.strerror}", help="check its permissions"
+        ) from error
+    except ValueError as error:
+        raise UserError(f"{MANIFEST} in {_name(folder)} is broken: {error}", help=train) from error
+    schema = manifest.get("schema") if isinstance(manifest, dict) else None
+    if not isinstance(schema, int) or isinstance(schema, bool):
+        raise UserError(
+            f"{MANIFEST} in {_name(folder)} is not that of a run: it has no schema version", help=train
+        )
+    if schema > SCHEMA:
+        raise UserError(
+            f"{_name(folder)} has schema {schema}, this nndebug reads up to {SCHEMA}",
+            help="update it: pip install --upgrade nndebug",
+        )
+    return dict(revive(manifest))
+
+
+def read_rows(folder: Path, start: int = 0) -> Iterator[tuple[dict[str, Any] | None, int]]:
+    """The rows of `steps.jsonl` from byte `start` on: each (or None if it is garbage) and the byte after it.
+
+    A last line without its newline is still being written, or was cut off: it is left out.
+    """
+    path = folder / STEPS
+    if not path.is_file():
+        return
+    with path.open("rb") as file:
+        file.seek(start)
+        for line in file:
+            if not line.endswith(b"\n"):
+                return
+            start += len(line)
+            try:
+                row = decode(line)
+            except ValueError:
+                row = None
+            if line.strip():
+                yield (row if isinstance(row, dict) else None), start
+
+
+def epoch_files(folder: Path) -> dict[int, Path]:
+    """The files of the epochs by number, in order."""
+    try:
+        found = [
+            (int(match[1]), file)
+            for file in (folder / EPOCHS).iterdir()
+            if (match := _EPOCH.fullmatch(file.name))
+        ]
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    return dict(sorted(found))
+
+
+def read_step(path: Path) -> int | None:
+    """The updates done when an epoch's file was written; None if the file is broken."""
+    read = _read_epoch(path, arrays=False)
+    return read and read[0]
+
+
+@lru_cache(maxsize=256)
+def read_arrays(path: Path, written: int) -> Mapping[str, Array]:
+    """The arrays of an epoch's file by name, read-only; none if the file is broken.
+
+    Args:
+        path: of the file.
+        written: when it was written (`st_mtime_ns`); part of the key under which the arrays are remembered.
+    """
+    read = _read_epoch(path, arrays=True)
+    return MappingProxyType(read[1] if read else {})
+
+
+def _read_epoch(path: Path, arrays: bool) -> tuple[int, dict[str, Array]] | None:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            if sum(member.file_size for member in file.zip.infolist()) > _MAX_EPOCH_BYTES:
+                return None
+            table = decode(file["table"].tobytes())
+            read = {}
+            for position, name in enumerate(table["names"] if arrays else ()):
+                read[str(name)] = file[f"a{position}"]
+                read[str(name)].setflags(write=False)
+            return index(table["step"]), read
+    except Exception:  # A file made by hand can break the unpackers in more ways than they document.
+        return None
