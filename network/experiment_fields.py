@@ -19,10 +19,16 @@ Fields = Mapping[str, Check]
 
 def fail(where: str, expected: str, got: Any, help: str = "") -> ExperimentError:
     """The error for a value that is not what was expected."""
-    shown = repr(got)
-    return ExperimentError(
-        f"{where}: expected {expected}, got {shown if len(shown) <= 60 else shown[:57] + '...'}", help=help
-    )
+    return ExperimentError(f"{where}: expected {expected}, got {shown(got)}", help=help)
+
+
+def shown(value: Any) -> str:
+    """The value as it is written in messages: short, on one line."""
+    try:
+        written = repr(value)
+    except ValueError:  # Python refuses to write out whole numbers of thousands of digits
+        return "a number of thousands of digits"
+    return written if len(written) <= 60 else written[:57] + "..."
 
 
 def integer(minimum: int | None = 0) -> Check:
@@ -93,9 +99,8 @@ def choice(known: Iterable[str], what: str) -> Check:
 def unknown(value: Any, where: str, what: str, words: Iterable[str]) -> ExperimentError:
     """The error for a word that is not known, with the nearest known one."""
     words = tuple(words)
-    shown = repr(value)
     return ExperimentError(
-        f"{where}: expected {what}, got {shown if len(shown) <= 60 else shown[:57] + '...'}"
+        f"{where}: expected {what}, got {shown(value)}"
         + (nearest(value, words) if isinstance(value, str) else ""),
         help="known: " + ", ".join(words),
     )
@@ -124,13 +129,14 @@ def table(fields: Fields, required: Iterable[str] = (), what: str = "a table") -
         for key in given:
             if key not in fields:
                 raise ExperimentError(
-                    f"{where + ': ' if where else ''}unknown field {key!r}{nearest(str(key), fields)}",
+                    f"{where + ': ' if where else ''}unknown field {shown(key)}{nearest(str(key), fields)}",
                     help="known: " + ", ".join(fields),
                 )
         for key in needed:
             if key not in given:
                 raise ExperimentError(
-                    f"{where + ': ' if where else ''}the field {key!r} is missing", help="known: " + ", ".join(fields)
+                    f"{where + ': ' if where else ''}the field {key!r} is missing",
+                    help="known: " + ", ".join(fields),
                 )
         return {key: fields[key](entry, f"{where}.{key}" if where else key) for key, entry in given.items()}
 
@@ -157,3 +163,8 @@ def entries(value: Any, where: str, expected: str) -> dict[str, Any]:
     if not isinstance(value, Mapping):
         raise fail(where or "the experiment", expected, value)
     return dict(value)
+
+
+def refusal(what: str, where: str, help: str = "") -> ExperimentError:
+    """The error for something that the vocabulary has a word for and the core has not."""
+    return ExperimentError(f"{what}: not supported yet ({where})", help=help)

@@ -28,15 +28,23 @@ from .experiment_fields import (
     unknown,
 )
 
+Kinds = dict[str, tuple[Fields, tuple[str, ...]]]
+"""Kind → (fields, required ones)."""
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
 POSITIVE, SHARE, NOT_NEGATIVE = number(above=0), number(minimum=0, below=1), number(minimum=0)
 
 # --- data -------------------------------------------------------------------------------------------------------
 
-OTHER_GENERATORS = (
+OTHER_GENERATORS = _words(
     "boxes constant_inputs bit_codes curve scatter_line linear_mix mean_pairs int_threshold sine_direction "
     "random_targets game_of_life age_groups normal_classes shifted_rows multilabel_counts mixed_scale_table packets "
     "cars topic_words keypoint_images"
-).split()
+)
 """Kinds of data that programs were written down with and that the core has no generator for."""
 
 DRAWN: Fields = {"n": integer(2), "test": NOT_NEGATIVE}
@@ -63,14 +71,14 @@ PARAMS: dict[str, Fields] = {
         "integer": boolean,
     },
 }
-KINDS = (*NAMES, *OTHER_GENERATORS)
+DATA_KINDS = (*NAMES, *OTHER_GENERATORS)
 
 
 def _data(value: Any, where: str) -> dict[str, Any]:
     given = {"kind": value} if isinstance(value, str) else entries(value, where, "a table or a name")
     if "kind" not in given:
-        raise ExperimentError(f"{where}: the field 'kind' is missing", help="known: " + ", ".join(KINDS))
-    kind = choice(KINDS, "a kind of data")(given["kind"], f"{where}.kind")
+        raise ExperimentError(f"{where}: the field 'kind' is missing", help="known: " + ", ".join(DATA_KINDS))
+    kind = choice(DATA_KINDS, "a kind of data")(given["kind"], f"{where}.kind")
     fields: Fields = {"kind": text, "seed": integer()}
     if kind in ("digits", "mnist"):
         fields = {**fields, "pixels": choice(("raw", "unit"), "'raw' or 'unit'")}
@@ -78,7 +86,9 @@ def _data(value: Any, where: str) -> dict[str, Any]:
     long = "params" in given
     params = PARAMS.get(kind, {} if long else dict.fromkeys(given, anything))
     if long:
-        data = table({**fields, "params": table(params) if kind in PARAMS else _any_table})(given, where)
+        data: dict[str, Any] = table({**fields, "params": table(params) if kind in PARAMS else _any_table})(
+            given, where
+        )
     else:
         checked = table({**params, **fields})(given, where)
         data = {key: checked[key] for key in fields if key in checked}
@@ -101,7 +111,9 @@ def _any_table(value: Any, where: str) -> dict[str, Any]:
 # --- preprocessing ----------------------------------------------------------------------------------------------
 
 RANGE = list_of(number(), length=2)
-OPERATIONS: dict[str, tuple[Check | None, bool]] = {  # name → (check of the argument, whether it must be there)
+OPERATIONS: dict[
+    str, tuple[Check | None, bool]
+] = {  # name → (check of the argument, whether it must be there)
     "standardize": (None, False),
     "standardize_all": (None, False),
     "minmax": (RANGE, False),
@@ -142,11 +154,9 @@ PREPROCESS = table({"x": STEPS, "y": STEPS, "x_test": STEPS, "y_test": STEPS})
 
 # --- model ------------------------------------------------------------------------------------------------------
 
-ACTIVATIONS = (
-    "linear relu tanh sigmoid softmax leaky_relu elu selu softsign softmax_over_batch"
-).split()
-INITS: dict[str, tuple[Fields, tuple[str, ...]]] = {
-    **{kind: ({}, ()) for kind in "he xavier lecun zeros glorot_uniform he_uniform he_normal".split()},
+ACTIVATIONS = _words("linear relu tanh sigmoid softmax leaky_relu elu selu softsign softmax_over_batch")
+INITS: Kinds = {
+    **dict.fromkeys(_words("he xavier lecun zeros glorot_uniform he_uniform he_normal"), ({}, ())),
     "normal": ({"std": NOT_NEGATIVE, "mean": number()}, ()),
     "trunc_normal": ({"std": NOT_NEGATIVE}, ("std",)),
     "uniform": ({"low": number(), "high": number()}, ("low", "high")),
@@ -162,11 +172,23 @@ def _init(value: Any, where: str) -> dict[str, Any]:
 
 
 COMMON: Fields = {"name": text, "activation": choice(ACTIVATIONS, "an activation"), "slope": number()}
-WEIGHTED: Fields = {**COMMON, "init": _init, "bias": boolean, "bias_init": _init, "l1": NOT_NEGATIVE, "l2": NOT_NEGATIVE}
-LAYERS: dict[str, tuple[Fields, tuple[str, ...]]] = {
+WEIGHTED: Fields = {
+    **COMMON,
+    "init": _init,
+    "bias": boolean,
+    "bias_init": _init,
+    "l1": NOT_NEGATIVE,
+    "l2": NOT_NEGATIVE,
+}
+LAYERS: Kinds = {
     "dense": ({**WEIGHTED, "units": integer(1)}, ("units",)),
     "conv": (
-        {**WEIGHTED, "filters": integer(1), "kernel": integer(1), "padding": choice(("same", "valid"), "a padding")},
+        {
+            **WEIGHTED,
+            "filters": integer(1),
+            "kernel": integer(1),
+            "padding": choice(("same", "valid"), "a padding"),
+        },
         ("filters", "kernel"),
     ),
     "pool": ({**COMMON, "size": integer(1)}, ("size",)),
@@ -183,7 +205,9 @@ def _layer(value: Any, where: str) -> dict[str, Any]:
         given = {"type": "dense", **given}
     layer: dict[str, Any] = tagged("type", LAYERS, "a kind of layer")(given, where)
     if "slope" in layer and layer.get("activation") != "leaky_relu":
-        raise ExperimentError(f"{where}.slope: only the activation 'leaky_relu' has a slope", help="leave it out")
+        raise ExperimentError(
+            f"{where}.slope: only the activation 'leaky_relu' has a slope", help="leave it out"
+        )
     return layer
 
 
@@ -206,19 +230,21 @@ LOSS_FIELDS: Fields = {
     "scale": number(),
     "axis": integer(None),
 }
-LOSSES: dict[str, tuple[Fields, tuple[str, ...]]] = {
-    **{name: (LOSS_FIELDS, ()) for name in "mse mae hinge bce cce bce_logits cce_logits".split()},
-    **{name: ({}, ()) for name in "quadratic cross_entropy binary_cross_entropy".split()},
+LOSSES: Kinds = {
+    **dict.fromkeys(_words("mse mae hinge bce cce bce_logits cce_logits"), (LOSS_FIELDS, ())),
+    **dict.fromkeys(_words("quadratic cross_entropy binary_cross_entropy"), ({}, ())),
 }
 
 
 def _loss(value: Any, where: str) -> dict[str, Any]:
-    checked: dict[str, Any] = tagged("name", LOSSES, "a loss")({"name": value} if isinstance(value, str) else value, where)
+    checked: dict[str, Any] = tagged("name", LOSSES, "a loss")(
+        {"name": value} if isinstance(value, str) else value, where
+    )
     return checked
 
 
 RATE: Fields = {"lr": POSITIVE, "decay": NOT_NEGATIVE, "clipnorm": POSITIVE, "l2": NOT_NEGATIVE}
-OPTIMIZERS: dict[str, tuple[Fields, tuple[str, ...]]] = {
+OPTIMIZERS: Kinds = {
     "sgd": ({**RATE, "momentum": SHARE, "nesterov": boolean}, ("lr",)),
     "adam": ({**RATE, "beta1": SHARE, "beta2": SHARE, "eps": NOT_NEGATIVE}, ("lr",)),
     "rmsprop": ({**RATE, "rho": SHARE, "eps": NOT_NEGATIVE, "momentum": SHARE}, ("lr",)),
@@ -266,7 +292,7 @@ TRAIN = table(
 
 METRIC = table(
     {
-        "name": choice("accuracy argmax_accuracy bit_accuracy r2 loss".split(), "a metric"),
+        "name": choice(_words("accuracy argmax_accuracy bit_accuracy r2 loss"), "a metric"),
         "split": choice(("train", "test"), "'train' or 'test'"),
         "goal": choice(("max", "min"), "'max' or 'min'"),
         "threshold": number(),
@@ -303,7 +329,9 @@ def parse(given: Any) -> dict[str, Any]:
     names = [layer["name"] for layer in spec["model"]["layers"] if "name" in layer]
     for name in names:
         if names.count(name) > 1:
-            raise ExperimentError(f"model.layers: two layers are called {name!r}", help="give each its own name")
+            raise ExperimentError(
+                f"model.layers: two layers are called {name!r}", help="give each its own name"
+            )
     for position, name in enumerate(spec["train"].get("frozen", [])):
         if name not in names:
             raise unknown(name, f"train.frozen[{position}]", "the name of a layer", names)

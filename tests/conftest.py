@@ -1,6 +1,7 @@
 """What all tests share: no deadlines on a noisy machine, no windows, and in CI no test that quietly stays out."""
 
 import os
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -29,3 +30,14 @@ def pytest_runtest_makereport(item, call):
 @pytest.hookimpl(wrapper=True)
 def pytest_make_collect_report(collector):
     return _refuse_skip((yield))
+
+
+@pytest.fixture(scope="session")
+def mnist_dir():
+    """Folder of the real MNIST files: NNDEBUG_DATA, or shared/data/mnist beside the repository."""
+    given = os.environ.get("NNDEBUG_DATA")
+    folder = Path(given) if given else Path(__file__).resolve().parents[2] / "shared" / "data" / "mnist"
+    if not (folder / "train-images-idx3-ubyte.gz").is_file():
+        reason = f"MNIST is not in {folder}: set NNDEBUG_DATA to its folder"
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(reason)
+    return folder

@@ -108,28 +108,29 @@ def table(
 
     Args:
         x: (samples, features).
-        y: class numbers (samples,), or with `integer` false targets (samples,) or (samples, outputs).
+        y: class numbers (samples,); or targets of a regression, (samples,) or (samples, outputs), if they are not
+            whole numbers or `integer` is false.
         repeat: how often each row occurs, side by side.
-        integer: whether y holds class numbers.
+        integer: whether whole numbers are class numbers.
         seed: ignored; nothing is drawn.
     """
     try:
-        inputs, targets = np.repeat(np.array(x, float), repeat, 0), np.repeat(np.array(y, float), repeat, 0)
+        inputs, targets = np.array(x, float), np.array(y)
+        targets.astype(float)
     except (ValueError, TypeError):
         raise DataError(
             "table: expected rows of numbers, all of one length", help="x = [[0, 1], [1, 1]]"
         ) from None
     if inputs.ndim != 2 or not targets.ndim or not inputs.size:
         raise DataError(f"table: expected x of shape (samples, features), got {inputs.shape}")
-    if not integer:
-        return _regression("table", None, inputs, targets[:, None] if targets.ndim == 1 else targets, 0)
-    if targets.ndim != 1 or (targets != np.floor(targets)).any() or (targets < 0).any():
+    inputs, targets = np.repeat(inputs, repeat, 0), np.repeat(targets, repeat, 0)
+    if not integer or targets.dtype.kind not in "iub" or targets.ndim > 1:
+        return _regression("table", None, inputs, targets, 0)
+    if (targets < 0).any():
         raise DataError(
-            "table: expected y to hold one class number per row, counted from 0",
-            help="integer = false makes them targets of a regression",
+            f"table: expected class numbers from 0, got {targets.min()}", help="count classes from 0"
         )
-    labels = targets.astype(np.int64)
-    return _classes("table", None, inputs, labels, 0, int(labels.max()) + 1)
+    return _classes("table", None, inputs, targets, 0, int(targets.max()) + 1)
 
 
 def _start(n: int, seed: int, **numbers: float) -> np.random.Generator:

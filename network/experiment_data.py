@@ -1,0 +1,184 @@
+"""The data of an experiment: loaded, preprocessed, and brought into the form that the core's losses take."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from .arrays import Array
+from .data import SYNTHETIC, Dataset, Split, load_digits, load_mnist
+from .data.download import Progress
+from .data.mnist import read_mnist
+from .data.preprocess import preprocess
+from .errors import ExperimentError
+from .experiment_fields import refusal
+from .experiment_spec import MNIST_ROWS
+from .losses import BinaryCrossEntropy, CrossEntropy, Loss
+
+CORE_LOSSES = ("quadratic", "cross_entropy", "binary_cross_entropy")
+
+
+def load_data(
+    spec: Mapping[str, Any],
+    folder: str | os.PathLike[str] | None = None,
+    download: bool = True,
+    progress: Progress | None = None,
+) -> Dataset:
+    """The data that a specification names, preprocessed: x (samples, …) float32; y as preprocessing leaves it.
+
+    Raises:
+        ExperimentError: the core has no such generator, or a preprocessing step does not fit the data.
+        DataError: the data cannot be loaded.
+    """
+    dataset = _load(spec["data"], folder, download, progress)
+    steps: Mapping[str, Any] = spec.get("preprocess", {})
+    x_steps, y_steps = steps.get("x", []), steps.get("y", [])
+    train_x, train_y = dataset.train
+
+    def processed(part: Split, x_how: Any, y_how: Any) -> Split:
+        x = preprocess(train_x, part[0], x_how).astype(np.float32, copy=False)
+        try:
+            return x, preprocess(train_y, part[1], y_how)
+        except IndexError:
+            widths = [step[1] for step in y_how if step[0] == "one_hot"]
+            raise ExperimentError(
+                f"preprocess.y: one_hot {widths[0]} does not fit labels up to {int(part[1].max())}",
+                help=f"['one_hot', {dataset.classes}]",
+            ) from None
+
+    return replace(
+        dataset,
+        train=processed(dataset.train, x_steps, y_steps),
+        test=processed(dataset.test, steps.get("x_test", x_steps), steps.get("y_test", y_steps)),
+        validation=dataset.validation and processed(dataset.validation, x_steps, y_steps),
+    )
+
+
+def _load(
+    data: Mapping[str, Any], folder: str | os.PathLike[str] | None, download: bool, progress: Progress | None
+) -> Dataset:
+    kind, params, seed = data["kind"], data["params"], data.get("seed", 0)
+    if kind == "mnist":
+        if params == MNIST_ROWS and data.get("pixels") == "unit":
+            return load_mnist(folder, download, progress)
+        return _some_mnist(params, seed, data.get("pixels", "raw"), read_mnist(folder, download, progress))
+    if kind == "digits":
+        digits = load_digits(seed=seed, **params)
+        if data.get("pixels", "unit") == "unit":
+            return digits
+        # Multiplying by a power of two undoes the division without a trace.
+        (x, y), (test_x, test_y) = digits.train, digits.test
+        return replace(
+            digits, train=(x * 16, y), test=(test_x * 16, test_y), note="UCI optical digits, pixels 0..16"
+        )
+    if kind not in SYNTHETIC:
+        raise refusal(
+            kind,
+            "data.kind",
+            "the core has no such data; it has " + ", ".join(("digits", "mnist", *SYNTHETIC)),
+        )
+    dataset: Dataset = SYNTHETIC[kind](seed=seed, **params)
+    if kind == "table":
+        # Preprocessing must see the numbers as they were given: float32 cannot tell 3232235776 from its neighbours.
+        x = np.repeat(np.array(params["x"], np.float64), params.get("repeat", 1), 0)
+        dataset = replace(dataset, train=(x, dataset.train[1]), test=(x, dataset.test[1]))
+    return dataset
+
+
+def _some_mnist(
+    params: Mapping[str, Any], seed: int, pixels: str, arrays: tuple[Array, Array, Array, Array]
+) -> Dataset:
+    """The first rows of MNIST: of some classes only, or with a share `keep` of the training rows of each class."""
+    rng, parts = np.random.default_rng(seed), []
+    classes, keep = params.get("classes"), params.get("keep")
+    for images, labels, count, thinned in (
+        (*arrays[:2], params["train"], bool(keep)),
+        (*arrays[2:], params["test"], False),
+    ):
+        # Six times as many rows are looked through where some are left out, so that `count` remain.
+        seen = slice(count * 6 if classes or thinned else count)
+        x, y = images[seen].astype(np.float32), labels[seen].astype(np.int64)
+        if classes:
+            x, y = x[np.isin(y, classes)], y[np.isin(y, classes)]
+        if thinned:
+            kept = rng.random(len(y)) < np.array(keep)[y]
+            x, y = x[kept], y[kept]
+        x, y = x[:count], y[:count]
+        if pixels == "unit":
+            x /= 255
+        parts.append((x[:, None] if params.get("image") else x.reshape(len(x), -1), y))
+    return Dataset("mnist", parts[0], parts[1], 10, (28, 28), f"first rows of MNIST, pixels {pixels}")
+
+
+def with_targets(dataset: Dataset, name: str, loss: Loss, outputs: int) -> Dataset:
+    """The data with targets in the form that the core prefers for a loss, where that changes no meaning.
+
+    One-hot rows become class numbers, which the core encodes as the same rows; for a single output targets become
+    a column, class numbers 0 and 1 with binary cross-entropy excepted.
+
+    Args:
+        dataset: y as preprocessing left it.
+        name: of the loss in the specification.
+        loss: of the network.
+        outputs: width of its output.
+
+    Raises:
+        ExperimentError: the targets' shape would broadcast against the output, or cross-entropy gets targets that are
+            no distributions: meanings that the core does not have.
+        DataError, ShapeError: the targets do not fit the outputs.
+    """
+    parts = dataset.parts
+    for x, y in parts.values():
+        if name not in CORE_LOSSES:
+            _refuse_broadcast(name, y, (len(x), outputs))
+        rows = loss.encode(y, outputs, np.float64)
+        if isinstance(loss, CrossEntropy) and not np.allclose(rows.sum(axis=1), 1):
+            raise refusal(
+                f"{name} on targets whose rows do not sum to 1", "loss", "use bce for several labels per row"
+            )
+    classes, form = _best_form([y for _, y in parts.values()], dataset.classes, loss, outputs)
+    converted = {part: (x, _in_form(y, form)) for part, (x, y) in parts.items()}
+    return replace(
+        dataset,
+        train=converted["train"],
+        test=converted["test"],
+        validation=converted.get("validation"),
+        classes=classes,
+    )
+
+
+def _best_form(ys: list[Array], classes: int, loss: Loss, outputs: int) -> tuple[int, str]:
+    """Number of classes, 0 for regression, and the form that shows them."""
+    if outputs > 1 and all(y.ndim == 2 and _is_one_hot(y) for y in ys):
+        return outputs, "from one-hot"
+    if outputs == 1 and isinstance(loss, BinaryCrossEntropy) and all(np.isin(y, (0, 1)).all() for y in ys):
+        return 2, "class numbers"
+    if outputs == 1 or ys[0].ndim > 1:
+        return 0, "columns"
+    return classes or outputs, "class numbers"
+
+
+def _in_form(y: Array, form: str) -> Array:
+    if form == "from one-hot":
+        return np.asarray(y.argmax(axis=1), np.int64)
+    if form == "class numbers":
+        return y.reshape(-1).astype(np.int64)
+    return y.reshape(len(y), -1).astype(np.float32)
+
+
+def _refuse_broadcast(name: str, y: Array, output: tuple[int, int]) -> None:
+    class_numbers = name in ("cce", "cce_logits") and y.ndim == 1 and y.dtype.kind in "iu"
+    if y.shape != output and not class_numbers:
+        raise refusal(
+            f"{name} of targets {y.shape} against outputs {output}",
+            "loss",
+            "targets are taken as they are: preprocess.y = [['column']] or [['one_hot', n]] gives them the shape",
+        )
+
+
+def _is_one_hot(y: Array) -> bool:
+    return bool(((y == 0) | (y == 1)).all() and (y.sum(axis=1) == 1).all())
