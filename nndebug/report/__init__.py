@@ -1,0 +1,3 @@
+"""Reports of a run: one self-contained HTML page, a PNG dashboard, a terminal summary, JSON."""
+
+from __future__ import annotations

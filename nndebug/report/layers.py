@@ -1,0 +1,200 @@
+"""The layers of a run: one row each at a glance, and each in full."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..findings import Finding
+from ..signals import Site
+from .maps import distribution_map, epochs_with, unit_map, weight_images
+from .model import Chart, LayerRow, LayerView, Reference, Table
+from .plots import Curve, chart, tones
+from .text import clean, number, plural
+from .vocabulary import Quantity, quantity
+
+if TYPE_CHECKING:
+    from ..run import Run
+
+SPARKS = (("spread", "activation.std", ""), ("update : weight", "update_ratio", ".weight"), ("gradient norm", "gradient.norm", ".weight"))
+"""Heading, series and suffix of the site of the small curves of a layer."""
+
+USUAL_UPDATE = Reference(1e-3, "usual: about 1e-3")
+
+_SHOWN_IN_FULL = 12
+_MOST_LINES = 8
+_WORDS = {"relu": "ReLU", "leaky_relu": "LeakyReLU", "gelu": "GELU", "conv2d": "Conv2D", "batch_norm": "BatchNorm", "layer_norm": "LayerNorm"}
+_ACTIVATED = ("relu", "leaky_relu", "gelu")
+
+
+def describe(site: Site) -> str:
+    """`Dense 784 → 30, ReLU`."""
+    kind = _WORDS.get(site.kind, clean(site.kind, 30).capitalize())
+    width = f" {site.inputs} → {site.units}" if site.inputs and site.units else ""
+    return f"{kind}{width}" + (f", {word(site.activation)}" if site.activation else "")
+
+
+def word(activation: str) -> str:
+    """`ReLU`, `sigmoid`."""
+    return _WORDS.get(activation, clean(activation, 30))
+
+
+def glance(run: Run, findings: Sequence[Finding]) -> tuple[LayerRow, ...]:
+    """A row a site that has parameters, in the order of the network."""
+    sites = [s for s in run.sites if s.parameters] or list(run.sites)
+    full = {s.name for s in interesting(run, findings)}
+    rows = []
+    for index, (site, tone) in enumerate(zip(sites, tones(len(sites)))):
+        own = [f for f in findings if site_of(f.site) == site.name]
+        worst = max(own, key=lambda f: f.severity.rank, default=None)
+        names = list(dict.fromkeys(f.name.replace("-", " ") for f in own if worst and f.severity == worst.severity))
+        sparks = tuple(
+            _spark(run, name, site.name + suffix, tone, f"spark-{index}-{i}", title)
+            for i, (title, name, suffix) in enumerate(SPARKS)
+        )
+        rows.append(
+            LayerRow(
+                clean(site.name, 40),
+                describe(site),
+                clean(names[0] + (f", +{len(names) - 1}" if names[1:] else "") if names else "no finding", 60),
+                worst.severity.value if worst else "passed",
+                _never_fire(run, site),
+                sparks,
+                anchor(run, site) if site.name in full else "",
+            )
+        )
+    return tuple(rows)
+
+
+def flow(run: Run) -> tuple[Chart, ...]:
+    """Gradient norms, update ratios and spread of activations of all layers."""
+    sites = [s for s in run.sites if s.parameters]
+    wanted = (
+        ("flow-gradient", "gradient.norm", ".weight", "Gradient norm of every layer's weights", ()),
+        ("flow-update", "update_ratio", ".weight", "Update : weight of every layer", (USUAL_UPDATE,)),
+        ("flow-spread", "activation.std", "", "Spread of every layer's activations", ()),
+    )
+    charts = []
+    for key, name, suffix, title, references in wanted:
+        curves = [
+            Curve(clean(s.name, 24), run.series(name, s.name + suffix).steps, run.series(name, s.name + suffix).values, tone)
+            for s, tone in zip(sites, tones(len(sites)))
+        ]
+        curves = [c for c in curves if len(c.steps)]
+        note = ""
+        if len(curves) > _MOST_LINES:
+            note = f" {_MOST_LINES} of {len(curves)} layers, evenly chosen."
+            curves = [curves[i] for i in np.linspace(0, len(curves) - 1, _MOST_LINES).round().astype(int)]
+        kind = quantity(name)
+        drawn = chart(key, title, kind, curves, references=references, how=kind.how + note, most=240, trends=True)
+        charts += [drawn] if drawn else []
+    return tuple(charts)
+
+
+def details(run: Run, findings: Sequence[Finding], mapped: frozenset[str]) -> tuple[tuple[LayerView, ...], str]:
+    """The layers in full, the most interesting ones if there are many, and a note on what is left out.
+
+    Args:
+        run: the run.
+        findings: what was found.
+        mapped: sites whose unit map is shown with a finding already.
+    """
+    chosen = interesting(run, findings)
+    views = tuple(view for site in chosen if (view := _view(run, site, site.name not in mapped)))
+    left = sum(1 for s in run.sites if s.parameters) - len(chosen)
+    note = f"{plural(left, 'layer')} without findings not shown in full." if left > 0 else ""
+    return views, note
+
+
+def interesting(run: Run, findings: Sequence[Finding]) -> list[Site]:
+    """At most a dozen sites with parameters: those with findings, the first and the last; in network order."""
+    sites = [s for s in run.sites if s.parameters]
+    if len(sites) <= _SHOWN_IN_FULL:
+        return sites
+    found = {site_of(f.site) for f in findings}
+    ranked = sorted(range(len(sites)), key=lambda i: (sites[i].name not in found, i not in (0, len(sites) - 1), i))
+    return [sites[i] for i in sorted(ranked[:_SHOWN_IN_FULL])]
+
+
+def anchor(run: Run, site: Site) -> str:
+    """Identifier of a layer on the page; its own name may be anything."""
+    return f"layer-{run.sites.index(site)}"
+
+
+def site_of(name: str) -> str:
+    """The layer that a parameter belongs to."""
+    return name.rpartition(".")[0] if name.endswith((".weight", ".bias")) else name
+
+
+def _view(run: Run, site: Site, with_units: bool) -> LayerView | None:
+    key = anchor(run, site)
+    name = clean(site.name, 40)
+    maps = [
+        distribution_map(run, site.name, "preactivation.histogram", f"{key}-z", f"{name}: pre-activations"),
+        distribution_map(run, site.name, "activation.histogram", f"{key}-a", f"{name}: activations"),
+        distribution_map(run, f"{site.name}.weight", "weight.histogram", f"{key}-w", f"{name}: weights"),
+    ]
+    if with_units and site.activation in _ACTIVATED:
+        maps.append(unit_map(run, site.name, f"{key}-u", f"{name}: which units fire"))
+    images = weight_images(run, site.name, f"{key}-i")
+    table = _statistics(run, site)
+    shown = tuple(m for m in maps if m)
+    if not shown and not table and not images:
+        return None
+    return LayerView(name, describe(site), key, shown, table, images)
+
+
+def _statistics(run: Run, site: Site) -> Table | None:
+    """Weights, gradients and updates of the site's parameters: at first and now."""
+    columns = ("mean", "std", "minimum", "maximum", "norm")
+    rows = []
+    for parameter in site.parameters:
+        for signal in ("weight", "gradient", "update"):
+            series = [run.series(f"{signal}.{c}", f"{site.name}.{parameter}") for c in columns]
+            if not any(len(s) for s in series):
+                continue
+            label = parameter if signal == "weight" else f"{signal} of {parameter}"
+            for moment, index in (("first", 0), ("last", -1)):
+                if moment == "last" and all(len(s) < 2 for s in series):
+                    continue
+                step = next(int(s.steps[index]) for s in series if len(s))
+                figures = (number(float(s.values[index])) if len(s) else "–" for s in series)
+                rows.append((clean(label, 40), f"step {step:,}", *figures))
+    return Table(("", "at", "mean", "std", "smallest", "largest", "norm"), tuple(rows)) if rows else None
+
+
+def _never_fire(run: Run, site: Site) -> str:
+    if site.activation not in _ACTIVATED:
+        return "–"
+    epochs = epochs_with(run, f"{site.name}/dead")
+    units = site.units
+    if epochs:
+        dead = np.asarray(epochs[-1].arrays[f"{site.name}/dead"], dtype=bool)
+        return f"{int(dead.sum())} of {len(dead)}"
+    confirmed, silent = run.series("probe.dead_units", site.name), run.series("probe.silent_units", site.name)
+    if len(confirmed):
+        return f"{int(confirmed.values[-1])} of {units}"
+    if len(silent):
+        return f"at most {int(silent.values[-1])} of {units}"
+    return "–"
+
+
+def _spark(run: Run, name: str, site: str, tone: float, key: str, title: str) -> Chart | None:
+    series = run.series(name, site)
+    kind = quantity(name)
+    # A curve this small has no room for an axis: it keeps its shape on a log scale, and its last value beside it.
+    kind = Quantity(kind.title, kind.unit, kind.how, True, kind.share)
+    references = (USUAL_UPDATE,) if name == "update_ratio" else ()
+    curve = Curve(clean(site, 40), series.steps, series.values, tone)
+    return chart(key, f"{clean(site, 40)}: {title}", kind, [curve], references=references, most=70)
+
+
+def class_shares(manifest: Mapping[str, object]) -> float | None:
+    """The largest share of a class, which is the accuracy of always answering it; None if there are no classes."""
+    shares = manifest.get("class_shares")
+    if isinstance(shares, Sequence) and shares:
+        values = [float(s) for s in shares if isinstance(s, int | float)]
+        return max(values, default=None)
+    return None

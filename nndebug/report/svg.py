@@ -1,0 +1,190 @@
+"""Charts as inline SVG that follows the page's width and theme: positions in per cent, text in fixed sizes.
+
+The text keeps its size at any width because nothing is scaled: labels stand at per cent of the width, and only the
+curves live in a stretched view box (their strokes do not stretch). Colours come from the page's style sheet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from markupsafe import Markup
+
+from .charts import Axis, step_axis, value_axis
+from .model import Chart, Line
+
+
+_BOX = 1000  # units of the stretched view box, in both directions
+
+
+def axes(chart: Chart, x_most: int = 7, y_most: int = 5) -> tuple[Axis, Axis]:
+    """The axes of a chart: steps, values."""
+    return (
+        step_axis(chart.x_low, chart.x_high, chart.x_log, x_most),
+        value_axis(chart.low, chart.high, chart.y_log, chart.percent, y_most),
+    )
+
+
+def chart_svg(chart: Chart, height: int = 130) -> Markup:
+    """A chart with grid, axes, references and marks.
+
+    Args:
+        chart: what to draw.
+        height: of the plotting area, in pixels; the labels stand outside of it.
+    """
+    across, up = axes(chart)
+    parts: list[Markup] = []
+    for value, label in up.ticks:
+        y = _percent(1 - up.place(value))
+        parts.append(_t('<line class="grid" x1="0" x2="100%" y1="{0}" y2="{0}"/>', y))
+        parts.append(_t('<text class="tick" x="-8" y="{}" dy="4" text-anchor="end">{}</text>', y, label))
+    for value, label in _spread(across):
+        place = across.place(value)
+        parts.append(_t('<text class="tick" x="{}" y="{}" dy="17" text-anchor="middle">{}</text>', _percent(place), "100%", label))
+    if chart.band:
+        left, right = across.place(chart.band.first), across.place(chart.band.last)
+        if right - left > 0.002:
+            parts.append(_t('<rect class="band" x="{}" y="0" width="{}" height="100%"/>', _percent(left), _percent(right - left)))
+        parts.append(_t('<line class="mark" x1="{0}" x2="{0}" y1="-3" y2="100%"/>', _percent(left)))
+        parts.append(_label(left, "-7", chart.band.label, "wrong"))
+    for reference in chart.references:
+        y = _percent(1 - up.place(reference.value))
+        parts.append(_t('<line class="reference" x1="0" x2="100%" y1="{0}" y2="{0}"/>', y))
+    parts.append(_curves(chart, across, up))
+    for reference in chart.references:
+        place = 1 - up.place(reference.value)
+        left, below = _free_corner(chart, across, up, place)
+        parts.append(
+            _t(
+                '<text class="remark good" x="{}" y="{}" dx="{}" dy="{}" text-anchor="{}">{}</text>',
+                "0" if left else "100%", _percent(place), 4 if left else -2, 14 if below else -5,
+                "start" if left else "end", reference.label,
+            )
+        )  # fmt: skip
+    for row, gap in enumerate(chart.not_finite[:3]):
+        place = across.place(gap.x)
+        parts.append(_t('<line class="mark" x1="{0}" x2="{0}" y1="0" y2="100%"/>', _percent(place)))
+        parts.append(_label(place, str(13 + 14 * row), f"✕ {gap.label}", "wrong"))
+    unit = "step (log scale)" if chart.x_log else chart.x_label
+    parts.append(_t('<text class="tick" x="100%" y="100%" dy="31" text-anchor="end">{}</text>', unit))
+    parts.append(_t('<text class="tick" x="-46" y="100%" dy="31">{}</text>', _unit(chart)))
+    return _frame(chart, f"height:{height}px", Markup("").join(parts))
+
+
+def spark_svg(chart: Chart) -> Markup:
+    """A curve as small as a word, without axes."""
+    across, up = axes(chart)
+    parts = [
+        _t('<line class="reference" x1="0" x2="100%" y1="{0}" y2="{0}"/>', _percent(1 - up.place(r.value)))
+        for r in chart.references
+    ]
+    return _frame(chart, "", Markup("").join([*parts, _curves(chart, across, up)]))
+
+
+def legend(chart: Chart) -> Markup:
+    """Swatch, name and last value of each line; empty for a single line."""
+    if len(chart.lines) < 2:
+        return Markup("")
+    items = [
+        _t(
+            '<li><svg class="swatch" aria-hidden="true"><line {} x1="0" x2="18" y1="6" y2="6"/></svg>{} <b>{}</b></li>',
+            _tone(line), line.label, line.last,
+        )
+        for line in chart.lines
+    ]  # fmt: skip
+    return _t('<ul class="legend">{}</ul>', Markup("").join(items))
+
+
+def _frame(chart: Chart, style: str, inside: Markup) -> Markup:
+    return _t(
+        '<svg role="img" aria-labelledby="{0}-t {0}-d" style="{1}"><title id="{0}-t">{2}</title>'
+        '<desc id="{0}-d">{3}</desc>{4}</svg>',
+        chart.key, style, chart.title, chart.description, inside,
+    )  # fmt: skip
+
+
+def _curves(chart: Chart, across: Axis, up: Axis) -> Markup:
+    paths, dots = [], []
+    for line in chart.lines:
+        points = [(across.place(x), None if y is None else 1 - up.place(y)) for x, y in zip(line.x, line.y)]
+        if line.trend:
+            trend = [(across.place(x), 1 - up.place(y)) for x, y in line.trend]
+            paths.insert(0, _t('<path {} opacity=".3" d="{}"/>', _tone(line), _path(points)))
+            paths.append(_t('<path {} d="{}"/>', _tone(line), _path(trend)))
+        else:
+            paths.append(_t('<path {} d="{}"/>', _tone(line), _path(points)))
+        alone = line.points and len(points) <= 60
+        for i, (x, y) in enumerate(points):
+            neighbours = [points[j][1] for j in (i - 1, i + 1) if 0 <= j < len(points)]
+            if y is not None and (alone or all(n is None for n in neighbours)):
+                dots.append(_t('<circle {} cx="{}" cy="{}" r="2"/>', _tone(line), _percent(x), _percent(y)))
+    box = _t('<svg viewBox="0 0 {0} {0}" preserveAspectRatio="none" width="100%" height="100%">{1}</svg>', _BOX, Markup("").join(paths))
+    return box + Markup("").join(dots)
+
+
+def _path(points: Sequence[tuple[float, float | None]]) -> str:
+    words, pen = [], "M"
+    for x, y in points:
+        if y is None:
+            pen = "M"
+            continue
+        words.append(f"{pen}{x * _BOX:.0f} {y * _BOX:.0f}")
+        pen = "L"
+    return "".join(words)
+
+
+def _tone(line: Line) -> Markup:
+    if line.tone in (0.0, 1.0):
+        return _t('class="s{}"', int(line.tone))
+    return _t('class="s" style="--tone:{}%"', round(100 * line.tone))
+
+
+def _label(place: float, y: str, text: str, kind: str) -> Markup:
+    """Text beside a vertical mark, on the side where there is room."""
+    anchor, shift = ("start", 5) if place < 0.55 else ("end", -5)
+    return _t(
+        '<text class="remark {}" x="{}" y="{}" dx="{}" text-anchor="{}">{}</text>',
+        kind, _percent(place), y, shift, anchor, text,
+    )  # fmt: skip
+
+
+def _free_corner(chart: Chart, across: Axis, up: Axis, place: float) -> tuple[bool, bool]:
+    """Where the label of a reference line hides least: (left end, below the line)."""
+    best = (10**9, False, False)
+    for left in (False, True):
+        for below in (False, True):
+            if place < 0.12 and not below or place > 0.85 and below:
+                continue
+            low, high = (place, place + 0.16) if below else (place - 0.16, place)
+            hidden = 0
+            for line in chart.lines:
+                for x, y in zip(line.x, line.y):
+                    at = across.place(x)
+                    if y is not None and (at < 0.45 if left else at > 0.55):
+                        hidden += low <= 1 - up.place(y) <= high
+            best = min(best, (hidden, left, below))
+    return best[1:]
+
+
+def _spread(axis: Axis) -> list[tuple[float, str]]:
+    """Ticks without those that would touch the one before."""
+    kept: list[tuple[float, str]] = []
+    for value, label in axis.ticks:
+        if not kept or axis.place(value) - axis.place(kept[-1][0]) > 0.05:
+            kept.append((value, label))
+    return kept
+
+
+def _unit(chart: Chart) -> str:
+    return chart.unit + (" (log scale)" if chart.y_log else "")
+
+
+def _percent(place: float) -> str:
+    return f"{100 * place:.2f}".rstrip("0").rstrip(".") + "%"
+
+
+def _t(template: str, *values: object) -> Markup:
+    """A template with its values escaped."""
+    return Markup(template).format(*values)
+
+
