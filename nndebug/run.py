@@ -56,7 +56,7 @@ class Run:
 
     Args:
         manifest: what is known of the run as a whole; see `RunFolder.write_manifest`.
-        folder: where epochs are stored; without one their arrays stay in memory.
+        folder: where the arrays of epochs are stored; without one they stay in memory.
 
     Attributes:
         folder: see above.
@@ -88,7 +88,12 @@ class Run:
             UserError: no such folder, not a run, broken, or written by a newer nndebug.
         """
         run = cls(read_manifest(folder), folder)
-        run._read_on(Path(folder))
+        try:
+            run._read_on(Path(folder))
+        except OSError as error:
+            raise UserError(
+                f"cannot read {folder}: {error.strerror}", help="check its permissions"
+            ) from error
         return run
 
     def refresh(self) -> int:
@@ -178,9 +183,9 @@ class Run:
         self._steps = max(self._steps, step + 1 if kind == "step" else step)
 
     def add_epoch(self, number: int, step: int, arrays: Mapping[str, Array]) -> None:
-        """Keeps the arrays of an epoch, if there is no folder to read them from."""
-        if self.folder is not None:
-            return
+        """Keeps the arrays of an epoch until they are in the folder; without a folder, for good."""
+        stored = {} if self.folder is None else epoch_files(self.folder)
+        self._epochs = {old: epoch for old, epoch in self._epochs.items() if old not in stored}
         kept = MappingProxyType({name: np.array(array) for name, array in arrays.items()})
         self._epochs[number] = Epoch(number, step, lambda: kept)
         if len(self._epochs) > MAX_EPOCHS:
@@ -191,10 +196,8 @@ class Run:
     @property
     def epochs(self) -> tuple[Epoch, ...]:
         """Birth (number 0) and the ends of epochs, as far as stored and readable."""
-        if self.folder is None:
-            return tuple(self._epochs[number] for number in sorted(self._epochs))
-        epochs = []
-        for number, path in epoch_files(self.folder).items():
+        epochs: dict[int, Epoch | None] = dict(self._epochs)
+        for number, path in ({} if self.folder is None else epoch_files(self.folder)).items():
             try:
                 written = path.stat().st_mtime_ns
             except OSError:  # A new run has just taken the folder over.
@@ -204,8 +207,8 @@ class Run:
                 epoch = None if step is None else Epoch(number, step, partial(read_arrays, path, written))
                 self._files[number] = (written, epoch)
                 self.lost += epoch is None
-            epochs.append(self._files[number][1])
-        return tuple(epoch for epoch in epochs if epoch is not None)
+            epochs[number] = self._files[number][1]
+        return tuple(epoch for _, epoch in sorted(epochs.items()) if epoch is not None)
 
     def series(self, name: str, site: str = RUN) -> Series:
         """A quantity over steps; empty if it was never recorded."""
@@ -236,12 +239,12 @@ class Run:
         return f"<Run {self._manifest.get('name', '')!r}: {self.steps} steps, {len(self._sites)} layers, {place}>"
 
     def _repr_html_(self) -> str:
-        network = self._manifest.get("network")
+        network, loss = self._manifest.get("network"), self.series("probe.loss")
         rows = {
             "run": self._manifest.get("name", ""),
             "network": network.get("description", "") if isinstance(network, dict) else "",
             "steps": self.steps,
-            "probe loss": f"{self.series('probe.loss').first:.4g} → {self.series('probe.loss').last:.4g}",
+            "probe loss": f"{loss.first:.4g} → {loss.last:.4g}" if loss else "not recorded",
             "folder": self.folder or "in memory",
         }
         cells = "".join(f"<tr><th>{key}</th><td>{_escape(value)}</td></tr>" for key, value in rows.items())

@@ -70,16 +70,14 @@ class Moments:
         zeros = int(np.count_nonzero(flat == 0)) if minimum <= 0 <= maximum else 0
         if minimum == maximum:
             return cls(count, minimum, 0.0, minimum, maximum, zeros)
-        largest = max(-minimum, maximum)
-        if _SMALL <= largest <= _LARGE:
-            mean, m2 = _mean_and_m2(flat)
-        else:
+        scale, largest = 1.0, max(-minimum, maximum)
+        if not _SMALL <= largest <= _LARGE:
             # A power of two shifts exponents only: no digit is lost. 2^±126 is a normal number in single precision.
             limit = 126 if flat.dtype.char == "f" else 1000
             scale = 2.0 ** max(-limit, min(limit, -math.frexp(largest)[1]))
-            with np.errstate(all="ignore"):
-                mean, m2 = _mean_and_m2(flat * flat.dtype.type(scale))
-            mean, m2 = mean / scale, m2 / scale / scale
+        with np.errstate(all="ignore"):
+            mean, m2 = _mean_and_m2(flat if scale == 1 else flat * flat.dtype.type(scale))
+        mean, m2 = mean / scale, m2 / scale / scale
         return cls(count, mean, m2, minimum, maximum, zeros)
 
     def add(self, array: Array) -> None:

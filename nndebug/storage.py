@@ -30,8 +30,9 @@ SCHEMA = 1
 """Version of the layout; a folder with a higher one is refused."""
 
 MANIFEST, STEPS, EPOCHS, FINDINGS = "manifest.json", "steps.jsonl", "epochs", "findings.json"
-_OURS = re.compile(r"manifest\.json|steps\.jsonl|findings\.json|report\.html|epoch-\d{4,}\.png|\..+\.tmp")
+_OURS = re.compile(r"manifest\.json|steps\.jsonl|findings\.json|report\.html|epoch-\d{4,}\.png")
 _EPOCH = re.compile(r"(\d{4,})\.npz")
+_TEMPORARY = re.compile(r"\..+\.\d+\.tmp")  # what a killed process may leave behind
 _FLUSH_ROWS, _FLUSH_SECONDS = 200, 1.0
 _MAX_EPOCH_BYTES = 1 << 28  # of all arrays of an epoch; a small file can claim to unpack to terabytes
 
@@ -118,8 +119,8 @@ class RunFolder:
                 )
             folder.path.mkdir(parents=True, exist_ok=True)
             folder._clear()
-            (folder.path / EPOCHS).mkdir(exist_ok=True)
             folder.write_manifest(manifest)
+            (folder.path / EPOCHS).mkdir(exist_ok=True)
             folder._open()
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)
@@ -131,21 +132,25 @@ class RunFolder:
     def _clear(self) -> None:
         """Removes what an earlier run wrote here."""
         found = sorted(self.path.iterdir())
-        if not found:
-            return
-        if not _is_manifest(self.path / MANIFEST):
+        foreign = [file for file in found if not _TEMPORARY.fullmatch(file.name)]
+        if foreign and not _is_run(self.path):
             raise UserError(
-                f"{_name(self.path)} holds {_name(found[0].name)} and is not a run folder: nothing was written",
+                f"{_name(self.path)} holds {_name(foreign[0].name)} and is not a run folder: nothing was written",
                 help=f"choose a folder of its own, such as {_name(self.path / 'run')}",
             )
         epochs = self.path / EPOCHS
         # A link is not followed: what it points to was not written by a run.
-        inside = epochs.iterdir() if epochs.is_dir() and not epochs.is_symlink() else []
-        for file in [*found, *inside]:
-            pattern = _EPOCH if file.parent == epochs and not file.name.startswith(".") else _OURS
-            # The manifest goes last, by being replaced: until then this stays a run folder.
-            if pattern.fullmatch(file.name) and file.name != MANIFEST and not file.is_dir():
-                file.unlink()
+        inside = [] if epochs.is_symlink() else epoch_files(self.path).values()
+        # The manifest goes last, by being replaced: until then this stays a run folder.
+        ours = [file for file in found if _OURS.fullmatch(file.name) and file.name != MANIFEST]
+        left = [
+            file
+            for folder in (self.path, epochs)
+            for file in folder.glob(".*.tmp")
+            if _TEMPORARY.fullmatch(file.name)
+        ]
+        for file in (*ours, *inside, *left):
+            file.unlink()
 
     def _open(self) -> _Rows:
         if self._rows is None:
@@ -183,9 +188,8 @@ class RunFolder:
         self._write_json(FINDINGS, findings)
 
     def _write_json(self, name: str, value: Any) -> None:
-        write_atomically(
-            self.path / name, (json.dumps(plain(value), indent=1, allow_nan=False) + "\n").encode("ascii")
-        )
+        text = json.dumps(plain(value), indent=1, allow_nan=False) + "\n"
+        write_atomically(self.path / name, text.encode("ascii"))
 
     def write_epoch(self, number: int, arrays: Mapping[str, Array], step: int = 0) -> None:
         """Replaces `epochs/NNNN.npz`.
@@ -214,12 +218,15 @@ def _name(path: str | os.PathLike[str]) -> str:
     return repr(str(path))[1:-1]
 
 
-def _is_manifest(path: Path) -> bool:
+def _is_run(folder: Path) -> bool:
+    """Whether the manifest in a folder is that of a run; other programs have files of this name too."""
     try:
-        manifest = decode(path.read_bytes())
+        manifest = decode((folder / MANIFEST).read_bytes())
     except (OSError, ValueError):
         return False
-    return isinstance(manifest, dict) and isinstance(manifest.get("schema"), int) and "sites" in manifest
+    if not isinstance(manifest, dict) or not isinstance(manifest.get("schema"), int):
+        return False
+    return "sites" in manifest or (folder / STEPS).exists()
 
 
 def read_manifest(folder: str | os.PathLike[str]) -> dict[str, Any]:
@@ -263,9 +270,12 @@ def read_rows(folder: Path, start: int = 0) -> Iterator[tuple[dict[str, Any] | N
     """The rows of `steps.jsonl` from byte `start` on: each (or None if it is garbage) and the byte after it.
 
     A last line without its newline is still being written, or was cut off: it is left out.
+
+    Raises:
+        OSError: the file may not be read.
     """
     path = folder / STEPS
-    if not path.is_file():
+    if not path.exists():
         return
     with path.open("rb") as file:
         file.seek(start)
@@ -289,7 +299,7 @@ def epoch_files(folder: Path) -> dict[int, Path]:
             for file in (folder / EPOCHS).iterdir()
             if (match := _EPOCH.fullmatch(file.name))
         ]
-    except (FileNotFoundError, NotADirectoryError):
+    except OSError:
         return {}
     return dict(sorted(found))
 
