@@ -14,7 +14,6 @@ from .data import SYNTHETIC, Dataset, Split, load_digits, load_mnist
 from .data.download import Progress
 from .data.mnist import read_mnist
 from .data.preprocess import preprocess
-from .errors import ExperimentError
 from .experiment_fields import refusal
 from .experiment_spec import MNIST_ROWS
 from .losses import BinaryCrossEntropy, CrossEntropy, Loss
@@ -31,8 +30,8 @@ def load_data(
     """The data that a specification names, preprocessed: x (samples, …) float32; y as preprocessing leaves it.
 
     Raises:
-        ExperimentError: the core has no such generator, or a preprocessing step does not fit the data.
-        DataError: the data cannot be loaded.
+        ExperimentError: the core has no such generator.
+        DataError: the data cannot be loaded, or a preprocessing step does not fit it.
     """
     dataset = _load(spec["data"], folder, download, progress)
     steps: Mapping[str, Any] = spec.get("preprocess", {})
@@ -40,15 +39,8 @@ def load_data(
     train_x, train_y = dataset.train
 
     def processed(part: Split, x_how: Any, y_how: Any) -> Split:
-        x = preprocess(train_x, part[0], x_how).astype(np.float32, copy=False)
-        try:
-            return x, preprocess(train_y, part[1], y_how)
-        except IndexError:
-            widths = [step[1] for step in y_how if step[0] == "one_hot"]
-            raise ExperimentError(
-                f"preprocess.y: one_hot {widths[0]} does not fit labels up to {int(part[1].max())}",
-                help=f"['one_hot', {dataset.classes}]",
-            ) from None
+        x, y = preprocess(train_x, part[0], x_how), preprocess(train_y, part[1], y_how)
+        return x.astype(np.float32, copy=False), y
 
     return replace(
         dataset,

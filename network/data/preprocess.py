@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Array
+from ..losses import one_hot
 
 RELABEL_SEED = 7  # which rows get a random label belongs to the data, not to the run
 
@@ -25,6 +26,9 @@ def preprocess(train: Array, other: Array, steps: Sequence[Sequence[Any]]) -> Ar
 
     Returns:
         An array of its own unless there are no steps; whole numbers stay whole where the operation allows it.
+
+    Raises:
+        DataError: one_hot of what are not class numbers below n.
     """
     for name, *arguments in steps:
         train, other = _apply(name, arguments, train, train), _apply(name, arguments, train, other)
@@ -35,7 +39,7 @@ def _apply(name: str, arguments: list[Any], train: Array, a: Array) -> Array:
     if name.startswith(("standardize", "minmax")):
         return _scaled(name, arguments, train, a)
     if name == "one_hot":
-        return np.asarray(np.eye(arguments[0], dtype=np.float32)[a.astype(int)])
+        return one_hot(a, arguments[0], np.float32)
     if name == "column":
         return a.reshape(len(a), -1).astype(np.float32)
     if name == "flatten":
