@@ -14,6 +14,7 @@ from .diagnosis import diagnose
 from .errors import UserError
 from .findings import Cause, CheckResult, Finding, Severity, Skipped, Symptom
 from .registry import Rule, all_rules
+from .strict_json import decode, encode, revive
 
 if TYPE_CHECKING:
     from .run import Run
@@ -103,15 +104,20 @@ def _apply(rule: Rule, run: Run) -> list[Finding]:
 
 
 def _bind(rule: Rule, symptom: Symptom) -> Finding:
+    """The finding in plain Python types, as it will be when it is read back.
+
+    Raises:
+        TypeError: its evidence has no form in JSON.
+    """
     return Finding(
         code=rule.code,
         name=rule.name,
         severity=symptom.severity,
         site=symptom.site,
         message=symptom.message,
-        first_step=symptom.first_step,
-        last_step=symptom.last_step,
-        evidence=symptom.evidence,
+        first_step=None if symptom.first_step is None else int(symptom.first_step),
+        last_step=None if symptom.last_step is None else int(symptom.last_step),
+        evidence=revive(decode(encode(dict(symptom.evidence)))),
         help=symptom.help,
     )
 

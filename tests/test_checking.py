@@ -4,6 +4,7 @@ import json
 import math
 import random
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -98,6 +99,27 @@ def test_a_finding_carries_what_its_rule_measured(rules, run):
     assert (finding.name, finding.site, finding.first_step) == ("nonfinite", "run", 2)
     assert finding.evidence == {"share": 1 / 3}
     assert finding.severity is Severity.ERROR
+
+
+def test_evidence_becomes_plain_so_that_it_can_be_stored(rules, run, monkeypatch):
+    evidence = {
+        "units": np.array([3, 5]),
+        "share": np.float32(0.5),
+        "worst": np.float64("inf"),
+        "steps": (1, 2),
+    }
+    sick = Symptom("hidden1", "x", first_step=np.int64(4), evidence=evidence)
+    hopeless = Symptom("hidden1", "x", evidence={"run": object()})
+    rules = (
+        Rule("NND201", "dead-relu", (), yielding(sick)),
+        Rule("NND202", "dead-at-birth", (), yielding(hopeless)),
+    )
+    monkeypatch.setattr(checking, "all_rules", lambda: rules)
+    result = check(run)
+    (finding,) = result.findings
+    assert finding.evidence == {"units": [3, 5], "share": 0.5, "worst": math.inf, "steps": [1, 2]}
+    assert type(finding.first_step) is int
+    assert codes(result.crashed) == ["NND202"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,68 @@
+"""`nndebug demo`: trains a network with a planted fault and diagnoses it."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from ..errors import UserError, did_you_mean
+from .common import FOUND, OK, Subparsers, add_open, codes, next_commands, note, paint, show, wrote
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    parser = subparsers.add_parser(
+        "demo",
+        help="train a planted fault and diagnose it",
+        description="Trains a network with a planted fault and says what is wrong with it. "
+        "Exits with 0 when the diagnosis names the planted fault, with 1 when it does not.",
+    )
+    parser.add_argument(
+        "fault", nargs="?", metavar="FAULT", help="which fault (default: the first of --list)"
+    )
+    parser.add_argument("--list", action="store_true", help="list the faults")
+    parser.add_argument(
+        "--fixed", action="store_true", help="train the healthy twin; exits with 0 when nothing is found"
+    )
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="DIR", help="run folder (default: reports/demo-FAULT)"
+    )
+    add_open(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    from ..faults import DEFAULT, FAULTS
+
+    if args.list:
+        width = max(map(len, FAULTS))
+        for name in sorted(FAULTS, key=lambda name: name != DEFAULT):
+            print(f"{paint(f'{name:{width}}', 1)}  {FAULTS[name].summary}")
+        return OK
+    name = args.fault or DEFAULT
+    if name not in FAULTS:
+        raise UserError(f"there is no fault {name!r}", help=did_you_mean(name, FAULTS))
+    return train(FAULTS[name], args)
+
+
+def train(fault: Any, args: argparse.Namespace) -> int:
+    """Trains one fault, or its healthy twin, and says whether the diagnosis was right."""
+    from .session import train
+
+    folder = args.output or Path("reports") / f"demo-{fault.name}{'-fixed' if args.fixed else ''}"
+    note(f"{'the healthy twin of ' if args.fixed else 'planted: '}{fault.name}: {fault.summary}")
+    result, reached = train(fault.fixed() if args.fixed else fault.experiment(), folder)
+    show(result)
+    print(reached)
+    wrote(folder, args.open)
+    if args.fixed:
+        next_commands(f"nndebug demo {fault.name}")
+        right = bool(result)
+    else:
+        next_commands(
+            *(f"nndebug rule {code}" for code in codes(result)), f"nndebug demo {fault.name} --fixed"
+        )
+        right = bool(result.causes) and result.causes[0].kind == fault.cause
+        if not right:
+            named = result.causes[0].kind if result.causes else "nothing"
+            note(f"the planted fault is {fault.cause}; the diagnosis named {named}")
+    return OK if right else FOUND

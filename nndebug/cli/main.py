@@ -1,0 +1,101 @@
+"""`nndebug`: finds the command, runs it, and turns whatever goes wrong into two lines and an exit code."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import traceback
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+from .. import __version__
+from ..errors import UserError, did_you_mean
+from .common import Parser
+
+COMMANDS = ("demo", "train", "gradcheck", "check", "report", "rule")
+"""In the order of `--help`. Each is a module here that imports nothing heavy before it runs."""
+
+FAILED = 2
+INTERRUPTED = 130
+PIPE_CLOSED = 141
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command.
+
+    Returns:
+        The exit code: 0 nothing at or above `--fail-on`; 1 something; 2 usage, unreadable input or internal error;
+        3 nothing could be checked; 130 interrupted; 141 the reader of the output went away.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a mark that the terminal cannot show must not end the program
+            stream.reconfigure(errors="backslashreplace")
+    warnings.showwarning = _warn
+    try:
+        code = _run(list(sys.argv[1:] if arguments is None else arguments))
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        # What is still buffered would raise again when the interpreter closes the stream.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return PIPE_CLOSED
+    except KeyboardInterrupt:
+        return _fail("interrupted", "", INTERRUPTED)
+    except Exception as error:
+        return _explain(error)
+
+
+def _run(arguments: list[str]) -> int:
+    command = next((word for word in arguments if not word.startswith("-")), None)
+    if command is not None and command not in COMMANDS:
+        raise UserError(f"there is no command {command!r}", help=did_you_mean(command, COMMANDS))
+    parser = Parser(
+        prog="nndebug",
+        description="Finds out what is wrong with a neural network: where, since when, why, and what to do.",
+        epilog="exit codes: 0 nothing found, 1 something found, 2 wrong use or input, 3 nothing could be checked",
+    )
+    parser.add_argument("--version", action="version", version=f"nndebug {__version__}")
+    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND")
+    # One command needs one parser; the overview needs them all.
+    for name in (command,) if command else COMMANDS:
+        importlib.import_module(f".{name}", __package__).add_parser(subparsers)
+    try:
+        values = parser.parse_args(arguments)
+    except SystemExit as done:  # after --help and --version
+        return int(done.code or 0)
+    if command is None:
+        parser.print_help()
+        return FAILED
+    return int(importlib.import_module(f".{command}", __package__).run(values))
+
+
+def _warn(message: Warning | str, *_: Any) -> None:
+    """A line instead of the place in the source, which is of no use to who typed a command."""
+    print(f"warning: {' '.join(str(message).split())}", file=sys.stderr)
+
+
+def _explain(error: Exception) -> int:
+    if os.environ.get("NNDEBUG_TRACEBACK") == "1":
+        traceback.print_exc()
+    if isinstance(error, UserError) or (isinstance(error, ValueError) and hasattr(error, "help")):
+        return _fail(str(error), getattr(error, "help", ""))
+    if isinstance(error, OSError):
+        place = f"{error.filename}: " if error.filename else ""
+        return _fail(
+            f"{place}{error.strerror or error}",
+            "check the path and its permissions, or write elsewhere with -o",
+        )
+    return _fail(
+        f"internal error: {type(error).__name__}: {error}",
+        "this is a fault of nndebug; NNDEBUG_TRACEBACK=1 before the command shows where",
+    )
+
+
+def _fail(message: str, help: str, code: int = FAILED) -> int:
+    """Two lines at most, whatever the message holds."""
+    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    if help:
+        print(f"help: {' '.join(help.split())}", file=sys.stderr)
+    return code

@@ -1,0 +1,37 @@
+"""`nndebug report`: writes the report of a recorded run again."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from .common import OK, Subparsers, add_open, note, open_page
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    parser = subparsers.add_parser(
+        "report",
+        help="write a run's report again",
+        description="Runs the rules over a recorded run and writes its report.",
+    )
+    parser.add_argument(
+        "run", type=Path, metavar="RUN", help="run folder, as written by train, demo or watch"
+    )
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="FILE", help="page to write (default: RUN/report.html)"
+    )
+    parser.add_argument("--png", type=Path, metavar="DIR", help="also draw a picture into this folder")
+    add_open(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    from ..report import write
+    from ..run import Run
+
+    recorded = Run.load(args.run)
+    page = args.output or args.run / "report.html"
+    for path in write(recorded, page, png=args.png):
+        note(f"wrote  {path}")
+    if args.open:
+        open_page(page)
+    return OK
