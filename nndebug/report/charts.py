@@ -52,7 +52,9 @@ def step_axis(low: float, high: float, log: bool, most: int = 8) -> Axis:
     if not log:
         gap = max(1.0, nice_gap(high - low, most))
         first = math.ceil(low / gap) * gap
-        ticks = [first + i * gap for i in range(int((high - first) / gap + 1e-9) + 1)] if high > low else [low]
+        ticks = (
+            [first + i * gap for i in range(int((high - first) / gap + 1e-9) + 1)] if high > low else [low]
+        )
         return Axis(low, high, "", tuple((t, ticks_step(t)) for t in ticks))
     decades = [0.0] + [10.0**k for k in range(math.floor(math.log10(max(high, 1))) + 1)]
     return Axis(low, high, "steps", tuple((t, ticks_step(t)) for t in decades if low <= t <= high))
@@ -63,12 +65,12 @@ def value_axis(low: float, high: float, log: bool, share: bool = False, most: in
     label = percent if share else number
     if log:
         first, last = math.ceil(math.log10(low) - 1e-9), math.floor(math.log10(high) + 1e-9)
-        gap = max(1, math.ceil((last - first + 1) / most))
-        return Axis(low, high, "log", tuple((10.0**k, _decade(k)) for k in range(last, first - 1, -gap)))
+        every = max(1, math.ceil((last - first + 1) / most))
+        return Axis(low, high, "log", tuple((10.0**k, _decade(k)) for k in range(last, first - 1, -every)))
     gap = nice_gap(high - low, most)
     first_tick = math.ceil(low / gap - 1e-9)
     count = int(high / gap + 1e-9) - first_tick
-    ticks = tuple(round((first_tick + i) * gap, 12) if gap > 1e-9 else (first_tick + i) * gap for i in range(count + 1))
+    ticks = [float(f"{(first_tick + i) * gap:.12g}") for i in range(count + 1)]
     return Axis(low, high, "", tuple((t, label(t)) for t in ticks))
 
 
@@ -145,7 +147,9 @@ def trend(steps: Array, values: Array, log: bool, most: int = 60) -> list[tuple[
     place = np.log10(1 + np.maximum(steps, 0)) if log else steps.astype(float)
     bucket = ((place - place[0]) / ((place[-1] - place[0]) or 1.0) * most).astype(int)
     parts = np.split(np.arange(len(steps)), np.flatnonzero(np.diff(bucket)) + 1)
-    return [(float(np.median(steps[p])), float(np.clip(np.median(values[p]), -LARGEST, LARGEST))) for p in parts]
+    return [
+        (float(np.median(steps[p])), float(np.clip(np.median(values[p]), -LARGEST, LARGEST))) for p in parts
+    ]
 
 
 def nice_gap(span: float, most: int) -> float:
@@ -158,4 +162,10 @@ def nice_gap(span: float, most: int) -> float:
 
 
 def _decade(exponent: int) -> str:
-    return f"{10**exponent:,}" if 0 <= exponent < 5 else f"{10.0**exponent:g}" if -3 <= exponent < 0 else f"1e{exponent}"
+    return (
+        f"{10**exponent:,}"
+        if 0 <= exponent < 5
+        else f"{10.0**exponent:g}"
+        if -3 <= exponent < 0
+        else f"1e{exponent}"
+    )

@@ -37,8 +37,10 @@ def causes(run: Run, result: CheckResult) -> tuple[tuple[CauseView, ...], tuple[
         drawn = [views.of(f) for f in own]
         leading = drawn[:1]
         if leading:
-            more = (v for v in drawn[1:] if (v.map and not leading[0].map) or (v.chart and not leading[0].chart))
-            leading += [view for view in more][:1]
+            more = (
+                v for v in drawn[1:] if (v.map and not leading[0].map) or (v.chart and not leading[0].chart)
+            )
+            leading += list(more)[:1]
         severity = max((f.severity for f in own), key=lambda s: s.rank, default=result.severity)
         shown.append(
             CauseView(
@@ -75,7 +77,7 @@ def chain(run: Run, result: CheckResult) -> tuple[ChainLink, ...]:
     groups: dict[str, list[Finding]] = {}
     for finding in [own[0], *order]:
         groups.setdefault(finding.code, []).append(finding)
-    links = []
+    links: list[ChainLink] = []
     for group in groups.values():
         finding = group[0]
         lead, joint, rest = split_lead(clean(finding.message, 300))
@@ -155,7 +157,9 @@ def table_of(evidence: Mapping[str, Any]) -> Table | None:
         shown = [v for v in values if isinstance(v, str | int | float)][:14]
         rows.append((clean(name, 30), *(clean(v, 20) if isinstance(v, str) else number(v) for v in shown)))
     width = max(len(row) for row in rows)
-    return Table(rows[0] + ("",) * (width - len(rows[0])), tuple(r + ("",) * (width - len(r)) for r in rows[1:]))
+    return Table(
+        rows[0] + ("",) * (width - len(rows[0])), tuple(r + ("",) * (width - len(r)) for r in rows[1:])
+    )
 
 
 def _evidence_chart(run: Run, finding: Finding, key: str) -> Chart | None:
@@ -169,18 +173,28 @@ def _evidence_chart(run: Run, finding: Finding, key: str) -> Chart | None:
     one_name, one_site = len({k.title for k in kinds}) == 1, len({site for _, site, _ in found}) == 1
     curves = []
     for (_, site, series), kind, tone in zip(found, kinds, tones(len(found))):
-        label = clean(site, 30) if one_name and not one_site else kind.title.lower() if one_site else f"{clean(site, 30)} {kind.title.lower()}"
+        label = (
+            clean(site, 30)
+            if one_name and not one_site
+            else kind.title.lower()
+            if one_site
+            else f"{clean(site, 30)} {kind.title.lower()}"
+        )
         curves.append(Curve(label, series.steps, series.values, tone))
     threshold = _float(finding.evidence.get("threshold"))
     label = clean(finding.evidence.get("threshold_label") or "limit", 60)
     references = [Reference(threshold, label)] if threshold is not None else []
     title = f"{clean(found[0][1], 40)}: {kinds[0].title.lower()}" if one_site else kinds[0].title
-    return chart(key, title, kinds[0], curves, references=references, band=_band(run, finding, curves, kinds[0].share))
+    return chart(
+        key, title, kinds[0], curves, references=references, band=_band(run, finding, curves, kinds[0].share)
+    )
 
 
 def _band(run: Run, finding: Finding, curves: list[Curve], share: bool) -> Band | None:
     marked = [_float(s) for s in _list(finding.evidence.get("steps"))]
-    ends = [s for s in marked if s is not None] or [float(s) for s in (finding.first_step, finding.last_step) if s is not None]
+    ends = [s for s in marked if s is not None] or [
+        float(s) for s in (finding.first_step, finding.last_step) if s is not None
+    ]
     if not ends:
         return None
     first, last = int(min(ends)), int(max(ends))

@@ -18,14 +18,25 @@ from .vocabulary import Quantity, quantity
 if TYPE_CHECKING:
     from ..run import Run
 
-SPARKS = (("spread", "activation.std", ""), ("update : weight", "update_ratio", ".weight"), ("gradient norm", "gradient.norm", ".weight"))
+SPARKS = (
+    ("spread", "activation.std", ""),
+    ("update : weight", "update_ratio", ".weight"),
+    ("gradient norm", "gradient.norm", ".weight"),
+)
 """Heading, series and suffix of the site of the small curves of a layer."""
 
 USUAL_UPDATE = Reference(1e-3, "usual: about 1e-3")
 
 _SHOWN_IN_FULL = 12
 _MOST_LINES = 8
-_WORDS = {"relu": "ReLU", "leaky_relu": "LeakyReLU", "gelu": "GELU", "conv2d": "Conv2D", "batch_norm": "BatchNorm", "layer_norm": "LayerNorm"}
+_WORDS = {
+    "relu": "ReLU",
+    "leaky_relu": "LeakyReLU",
+    "gelu": "GELU",
+    "conv2d": "Conv2D",
+    "batch_norm": "BatchNorm",
+    "layer_norm": "LayerNorm",
+}
 _ACTIVATED = ("relu", "leaky_relu", "gelu")
 
 
@@ -49,7 +60,9 @@ def glance(run: Run, findings: Sequence[Finding]) -> tuple[LayerRow, ...]:
     for index, (site, tone) in enumerate(zip(sites, tones(len(sites)))):
         own = [f for f in findings if site_of(f.site) == site.name]
         worst = max(own, key=lambda f: f.severity.rank, default=None)
-        names = list(dict.fromkeys(f.name.replace("-", " ") for f in own if worst and f.severity == worst.severity))
+        names = list(
+            dict.fromkeys(f.name.replace("-", " ") for f in own if worst and f.severity == worst.severity)
+        )
         sparks = tuple(
             _spark(run, name, site.name + suffix, tone, f"spark-{index}-{i}", title)
             for i, (title, name, suffix) in enumerate(SPARKS)
@@ -58,7 +71,9 @@ def glance(run: Run, findings: Sequence[Finding]) -> tuple[LayerRow, ...]:
             LayerRow(
                 clean(site.name, 40),
                 describe(site),
-                clean(names[0] + (f", +{len(names) - 1}" if names[1:] else "") if names else "no finding", 60),
+                clean(
+                    names[0] + (f", +{len(names) - 1}" if names[1:] else "") if names else "no finding", 60
+                ),
                 worst.severity.value if worst else "passed",
                 _never_fire(run, site),
                 sparks,
@@ -79,7 +94,12 @@ def flow(run: Run) -> tuple[Chart, ...]:
     charts = []
     for key, name, suffix, title, references in wanted:
         curves = [
-            Curve(clean(s.name, 24), run.series(name, s.name + suffix).steps, run.series(name, s.name + suffix).values, tone)
+            Curve(
+                clean(s.name, 24),
+                run.series(name, s.name + suffix).steps,
+                run.series(name, s.name + suffix).values,
+                tone,
+            )
             for s, tone in zip(sites, tones(len(sites)))
         ]
         curves = [c for c in curves if len(c.steps)]
@@ -88,12 +108,16 @@ def flow(run: Run) -> tuple[Chart, ...]:
             note = f" {_MOST_LINES} of {len(curves)} layers, evenly chosen."
             curves = [curves[i] for i in np.linspace(0, len(curves) - 1, _MOST_LINES).round().astype(int)]
         kind = quantity(name)
-        drawn = chart(key, title, kind, curves, references=references, how=kind.how + note, most=240, trends=True)
+        drawn = chart(
+            key, title, kind, curves, references=references, how=kind.how + note, most=240, trends=True
+        )
         charts += [drawn] if drawn else []
     return tuple(charts)
 
 
-def details(run: Run, findings: Sequence[Finding], mapped: frozenset[str]) -> tuple[tuple[LayerView, ...], str]:
+def details(
+    run: Run, findings: Sequence[Finding], mapped: frozenset[str]
+) -> tuple[tuple[LayerView, ...], str]:
     """The layers in full, the most interesting ones if there are many, and a note on what is left out.
 
     Args:
@@ -114,7 +138,9 @@ def interesting(run: Run, findings: Sequence[Finding]) -> list[Site]:
     if len(sites) <= _SHOWN_IN_FULL:
         return sites
     found = {site_of(f.site) for f in findings}
-    ranked = sorted(range(len(sites)), key=lambda i: (sites[i].name not in found, i not in (0, len(sites) - 1), i))
+    ranked = sorted(
+        range(len(sites)), key=lambda i: (sites[i].name not in found, i not in (0, len(sites) - 1), i)
+    )
     return [sites[i] for i in sorted(ranked[:_SHOWN_IN_FULL])]
 
 

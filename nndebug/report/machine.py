@@ -21,7 +21,9 @@ def to_json(result: CheckResult, indent: int | None = 2) -> str:
     """
     plain = _Plain()
     data = plain.of(result.to_json())
-    return json.dumps({**data, "nonfinite": plain.nonfinite}, indent=indent, allow_nan=False, ensure_ascii=False)
+    return json.dumps(
+        {**data, "nonfinite": plain.nonfinite}, indent=indent, allow_nan=False, ensure_ascii=False
+    )
 
 
 class _Plain:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..signals import Array
 from ..histogram import ExponentHistogram
+from ..signals import Array
 from .model import HeatMap, Table
 from .png import EMPTY, LEVELS, WRONG
 from .text import clean, number, percent
@@ -38,7 +38,9 @@ def unit_map(run: Run, site: str, key: str, title: str) -> HeatMap | None:
     order = np.lexsort((-np.mean(activity, axis=0), -activity[-1], dead[0], dead[-1]))
     drawn = order if units <= _MOST_UNITS else order[np.linspace(0, units - 1, _MOST_UNITS).astype(int)]
     cells = tuple(
-        tuple(WRONG if d[u] else int(round(float(np.nan_to_num(np.clip(a[u], 0, 1))) * (LEVELS - 1))) for u in drawn)
+        tuple(
+            WRONG if d[u] else round(float(np.nan_to_num(np.clip(a[u], 0, 1))) * (LEVELS - 1)) for u in drawn
+        )
         for a, d in zip(activity, dead)
     )
     first, last = labels(epochs)[0], labels(epochs)[-1]
@@ -75,7 +77,10 @@ def distribution_map(run: Run, site: str, array: str, key: str, title: str) -> H
     histograms = [h for h in histograms if h.total]
     if not histograms:
         return None
-    spread = [(h.quantile(0.002), h.quantile(0.16), h.quantile(0.5), h.quantile(0.84), h.quantile(0.998)) for h in histograms]
+    spread = [
+        (h.quantile(0.002), h.quantile(0.16), h.quantile(0.5), h.quantile(0.84), h.quantile(0.998))
+        for h in histograms
+    ]
     # Linear near 0 and logarithmic far out (inverse sine hyperbolic), so that a layer that grew 100-fold still
     # shows how it began.
     unit = float(np.median([max(abs(s[1]), abs(s[3]), 1e-12) for s in spread]))
@@ -86,7 +91,7 @@ def distribution_map(run: Run, site: str, array: str, key: str, title: str) -> H
     shares = np.stack([h.rebin(edges) / h.total for h in histograms])
     level = np.sqrt(shares / shares.max(axis=1, keepdims=True))  # each row by itself: its shape counts
     cells = tuple(
-        tuple(EMPTY if share < 1e-4 else int(round(float(v) * (LEVELS - 1))) for share, v in zip(row, line))
+        tuple(EMPTY if share < 1e-4 else round(float(v) * (LEVELS - 1)) for share, v in zip(row, line))
         for row, line in zip(shares, level)
     )
     names = labels(epochs)
@@ -101,7 +106,10 @@ def distribution_map(run: Run, site: str, array: str, key: str, title: str) -> H
         f"{figures[-1][1]} and {figures[-1][3]}.",
         names,
         _value_ticks(ends, unit),
-        table=Table(("epoch", "0.2 %", "16 %", "median", "84 %", "99.8 %"), tuple((n, *f) for n, f in zip(names, figures))),
+        table=Table(
+            ("epoch", "0.2 %", "16 %", "median", "84 %", "99.8 %"),
+            tuple((n, *f) for n, f in zip(names, figures)),
+        ),
     )
 
 
@@ -134,7 +142,9 @@ def weight_images(run: Run, site: str, key: str) -> HeatMap | None:
         size = float(np.quantile(np.abs(image), 0.99)) or 1.0
         half = LEVELS // 2
         level = np.clip(np.round(image / size * (half - 1)), -(half - 1), half - 1).astype(int)
-        cells[row * (height + 1) :, column * (width + 1) :][:height, :width] = np.where(level < 0, half - 1 + level, half + level)
+        cells[row * (height + 1) :, column * (width + 1) :][:height, :width] = np.where(
+            level < 0, half - 1 + level, half + level
+        )
     return HeatMap(
         key,
         f"{clean(site, 40)}: weights of the first {count} units",
@@ -146,7 +156,8 @@ def weight_images(run: Run, site: str, key: str) -> HeatMap | None:
         table=Table(
             ("unit", "smallest", "largest", "mean size"),
             tuple(
-                (str(i), f"{im.min():.3g}", f"{im.max():.3g}", f"{np.abs(im).mean():.3g}") for i, im in enumerate(images)
+                (str(i), f"{im.min():.3g}", f"{im.max():.3g}", f"{np.abs(im).mean():.3g}")
+                for i, im in enumerate(images)
             ),
         ),
     )
@@ -166,11 +177,17 @@ def labels(epochs: list[Epoch]) -> tuple[str, ...]:
 
 
 def _dead(epoch: Epoch, site: str, units: int) -> Array:
-    dead = np.asarray(epoch.arrays[f"{site}/dead"], dtype=bool) if f"{site}/dead" in epoch.arrays else np.zeros(units, bool)
+    dead = (
+        np.asarray(epoch.arrays[f"{site}/dead"], dtype=bool)
+        if f"{site}/dead" in epoch.arrays
+        else np.zeros(units, bool)
+    )
     return dead if dead.shape == (units,) else np.zeros(units, bool)
 
 
-def _unit_table(order: Array, activity: list[Array], dead: list[Array], epochs: list[Epoch], site: str) -> Table:
+def _unit_table(
+    order: Array, activity: list[Array], dead: list[Array], epochs: list[Epoch], site: str
+) -> Table:
     died_at = epochs[-1].arrays.get(f"{site}/died_at")
     rows = []
     for unit in order[::-1][:_TABLE_UNITS]:

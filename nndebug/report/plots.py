@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..signals import Array
-from .charts import LARGEST, LOG_STEPS, bounds, thin, trend
+from .charts import LARGEST, LOG_STEPS, Axis, bounds, step_axis, thin, trend, value_axis
 from .model import Band, Chart, Line, NotFinite, Reference, Table
 from .text import number, percent
 from .vocabulary import Quantity
@@ -70,7 +70,11 @@ def chart(
         bad = np.flatnonzero(~np.isfinite(curve.values))
         if bad.size:
             word = "NaN" if np.isnan(curve.values[bad[0]]) else "infinite"
-            gaps.append(NotFinite(float(curve.steps[bad[0]]), f"{curve.label}: {word} at step {int(curve.steps[bad[0]]):,}"))
+            gaps.append(
+                NotFinite(
+                    float(curve.steps[bad[0]]), f"{curve.label}: {word} at step {int(curve.steps[bad[0]]):,}"
+                )
+            )
         lines.append(
             Line(
                 curve.label,
@@ -79,7 +83,9 @@ def chart(
                 curve.tone,
                 _figure(float(curve.values[-1]), quantity),
                 curve.points or int(np.isfinite(y).sum()) == 1,
-                tuple(trend(np.asarray(curve.steps), np.asarray(curve.values, dtype=float), x_log)) if trends else (),
+                tuple(trend(np.asarray(curve.steps), np.asarray(curve.values, dtype=float), x_log))
+                if trends
+                else (),
             )
         )
     how = how or quantity.how
@@ -103,6 +109,14 @@ def chart(
         band=band,
         not_finite=tuple(gaps),
         table=_table(curves, x_log, quantity) if most > 100 else Table((), ()),
+    )
+
+
+def axes(chart: Chart, x_most: int = 7, y_most: int = 5) -> tuple[Axis, Axis]:
+    """The axes of a chart: steps, values."""
+    return (
+        step_axis(chart.x_low, chart.x_high, chart.x_log, x_most),
+        value_axis(chart.low, chart.high, chart.y_log, chart.percent, y_most),
     )
 
 

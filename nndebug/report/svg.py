@@ -10,19 +10,11 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from .charts import Axis, step_axis, value_axis
+from .charts import Axis
 from .model import Chart, Line
-
+from .plots import axes
 
 _BOX = 1000  # units of the stretched view box, in both directions
-
-
-def axes(chart: Chart, x_most: int = 7, y_most: int = 5) -> tuple[Axis, Axis]:
-    """The axes of a chart: steps, values."""
-    return (
-        step_axis(chart.x_low, chart.x_high, chart.x_log, x_most),
-        value_axis(chart.low, chart.high, chart.y_log, chart.percent, y_most),
-    )
 
 
 def chart_svg(chart: Chart, height: int = 130) -> Markup:
@@ -40,11 +32,24 @@ def chart_svg(chart: Chart, height: int = 130) -> Markup:
         parts.append(_t('<text class="tick" x="-8" y="{}" dy="4" text-anchor="end">{}</text>', y, label))
     for value, label in _spread(across):
         place = across.place(value)
-        parts.append(_t('<text class="tick" x="{}" y="{}" dy="17" text-anchor="middle">{}</text>', _percent(place), "100%", label))
+        parts.append(
+            _t(
+                '<text class="tick" x="{}" y="{}" dy="17" text-anchor="middle">{}</text>',
+                _percent(place),
+                "100%",
+                label,
+            )
+        )
     if chart.band:
         left, right = across.place(chart.band.first), across.place(chart.band.last)
         if right - left > 0.002:
-            parts.append(_t('<rect class="band" x="{}" y="0" width="{}" height="100%"/>', _percent(left), _percent(right - left)))
+            parts.append(
+                _t(
+                    '<rect class="band" x="{}" y="0" width="{}" height="100%"/>',
+                    _percent(left),
+                    _percent(right - left),
+                )
+            )
         parts.append(_t('<line class="mark" x1="{0}" x2="{0}" y1="-3" y2="100%"/>', _percent(left)))
         parts.append(_label(left, "-7", chart.band.label, "wrong"))
     for reference in chart.references:
@@ -53,7 +58,7 @@ def chart_svg(chart: Chart, height: int = 130) -> Markup:
     parts.append(_curves(chart, across, up))
     for reference in chart.references:
         place = 1 - up.place(reference.value)
-        left, below = _free_corner(chart, across, up, place)
+        left, below = free_corner(chart, across, up, place)
         parts.append(
             _t(
                 '<text class="remark good" x="{}" y="{}" dx="{}" dy="{}" text-anchor="{}">{}</text>',
@@ -104,7 +109,8 @@ def _frame(chart: Chart, style: str, inside: Markup) -> Markup:
 
 
 def _curves(chart: Chart, across: Axis, up: Axis) -> Markup:
-    paths, dots = [], []
+    paths: list[Markup] = []
+    dots: list[Markup] = []
     for line in chart.lines:
         points = [(across.place(x), None if y is None else 1 - up.place(y)) for x, y in zip(line.x, line.y)]
         if line.trend:
@@ -118,7 +124,11 @@ def _curves(chart: Chart, across: Axis, up: Axis) -> Markup:
             neighbours = [points[j][1] for j in (i - 1, i + 1) if 0 <= j < len(points)]
             if y is not None and (alone or all(n is None for n in neighbours)):
                 dots.append(_t('<circle {} cx="{}" cy="{}" r="2"/>', _tone(line), _percent(x), _percent(y)))
-    box = _t('<svg viewBox="0 0 {0} {0}" preserveAspectRatio="none" width="100%" height="100%">{1}</svg>', _BOX, Markup("").join(paths))
+    box = _t(
+        '<svg viewBox="0 0 {0} {0}" preserveAspectRatio="none" width="100%" height="100%">{1}</svg>',
+        _BOX,
+        Markup("").join(paths),
+    )
     return box + Markup("").join(dots)
 
 
@@ -148,12 +158,12 @@ def _label(place: float, y: str, text: str, kind: str) -> Markup:
     )  # fmt: skip
 
 
-def _free_corner(chart: Chart, across: Axis, up: Axis, place: float) -> tuple[bool, bool]:
+def free_corner(chart: Chart, across: Axis, up: Axis, place: float) -> tuple[bool, bool]:
     """Where the label of a reference line hides least: (left end, below the line)."""
     best = (10**9, False, False)
     for left in (False, True):
         for below in (False, True):
-            if place < 0.12 and not below or place > 0.85 and below:
+            if (place < 0.12 and not below) or (place > 0.85 and below):
                 continue
             low, high = (place, place + 0.16) if below else (place - 0.16, place)
             hidden = 0
@@ -186,5 +196,3 @@ def _percent(place: float) -> str:
 def _t(template: str, *values: object) -> Markup:
     """A template with its values escaped."""
     return Markup(template).format(*values)
-
-

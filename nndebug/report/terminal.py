@@ -33,7 +33,9 @@ def render(result: CheckResult, console: Console) -> None:
     for cause in result.causes:
         own = [f for f in explained(cause, result.findings) if f in left]
         left = [f for f in left if f not in own]
-        _cause(cause, own, max((f.severity for f in own), key=lambda s: s.rank, default=result.severity), console)
+        _cause(
+            cause, own, max((f.severity for f in own), key=lambda s: s.rank, default=result.severity), console
+        )
         console.print()
     if not result.causes:
         _headline(result.verdict, result.severity, "", console)
@@ -56,7 +58,9 @@ def fact(finding: Finding) -> str:
 
 
 def _cause(cause: Cause, findings: Sequence[Finding], severity: Severity | None, console: Console) -> None:
-    _headline(cause.sentence, severity, f"{clean(cause.kind, 60)}, certainty {100 * cause.certainty:.0f} %", console)
+    _headline(
+        cause.sentence, severity, f"{clean(cause.kind, 60)}, certainty {100 * cause.certainty:.0f} %", console
+    )
     _findings(findings, severity, console)
     _labelled("against", "; ".join(clean(a, 300) for a in cause.against) or "nothing", console)
     if cause.help:
@@ -91,7 +95,9 @@ def _findings(findings: Sequence[Finding], usual: Severity | None, console: Cons
     widths = [max(map(cell_len, column)) for column in zip(*columns)]
     for finding, cells in zip(findings, columns):
         gaps = (1, 1, 2, 2)
-        padded = [cell + " " * (width - cell_len(cell) + gap) for cell, width, gap in zip(cells, widths, gaps)]
+        padded = [
+            cell + " " * (width - cell_len(cell) + gap) for cell, width, gap in zip(cells, widths, gaps)
+        ]
         styles = (STYLES[finding.severity], "dim", "", "bold")
         _hang(Text("  ") + Text.assemble(*zip(padded, styles)), Text(fact(finding)), console)
         table = table_of(finding.evidence)
@@ -99,7 +105,9 @@ def _findings(findings: Sequence[Finding], usual: Severity | None, console: Cons
             rows = (table.header, *table.rows)
             sizes = [max(cell_len(row[i]) for row in rows) for i in range(len(table.header))]
             for row in rows:
-                figures = ("  " + " " * (size - cell_len(cell)) + cell for size, cell in zip(sizes[1:], row[1:]))
+                figures = (
+                    "  " + " " * (size - cell_len(cell)) + cell for size, cell in zip(sizes[1:], row[1:])
+                )
                 head = row[0] + " " * (sizes[0] - cell_len(row[0]))
                 _hang(Text("       "), Text(head + "".join(figures), "dim", no_wrap=True), console)
 

@@ -28,39 +28,74 @@ _SHIFT = "How far one update moves the layer's pre-activations, in their own sta
 _NORM = "Length of the gradient of all the layer's entries together; far below the other layers, it learns slower than they do."
 
 _KNOWN = {
-    "loss": Quantity("Loss of the training batches", "loss", "One batch a step, so it is noisy; only its trend counts."),
+    "loss": Quantity(
+        "Loss of the training batches", "loss", "One batch a step, so it is noisy; only its trend counts."
+    ),
     "penalty": Quantity("Penalty", "loss", "What the regulariser adds to the loss."),
     "learning_rate": Quantity("Learning rate", "rate", "As the optimiser used it.", log=True),
     "probe.loss": Quantity("Loss", "loss", "On the probe: the same fixed training rows every time."),
-    "probe.accuracy": Quantity("Accuracy", "share right", "On the probe: the same fixed training rows every time.", share=True),
-    "probe.top_class_share": Quantity(
-        "Share of the most predicted class", "share of predictions", "At 100 % the network gives one answer to everything.", share=True
+    "probe.accuracy": Quantity(
+        "Accuracy", "share right", "On the probe: the same fixed training rows every time.", share=True
     ),
-    "probe.top_class": Quantity("Most predicted class", "class number", "Which class the network predicts most often."),
+    "probe.top_class_share": Quantity(
+        "Share of the most predicted class",
+        "share of predictions",
+        "At 100 % the network gives one answer to everything.",
+        share=True,
+    ),
+    "probe.top_class": Quantity(
+        "Most predicted class", "class number", "Which class the network predicts most often."
+    ),
     "probe.output_std": Quantity(
-        "Spread of the outputs", "standard deviation", "At 0 the network gives the same output to every input.", log=True
+        "Spread of the outputs",
+        "standard deviation",
+        "At 0 the network gives the same output to every input.",
+        log=True,
     ),
     "train.loss": Quantity("Training loss", "loss", "On up to 1,000 training rows, after each epoch."),
-    "validation.loss": Quantity("Validation loss", "loss", "On rows the network does not train on, after each epoch."),
-    "train.accuracy": Quantity("Training accuracy", "share right", "On up to 1,000 training rows.", share=True),
-    "validation.accuracy": Quantity("Validation accuracy", "share right", "On rows the network does not train on.", share=True),
+    "validation.loss": Quantity(
+        "Validation loss", "loss", "On rows the network does not train on, after each epoch."
+    ),
+    "train.accuracy": Quantity(
+        "Training accuracy", "share right", "On up to 1,000 training rows.", share=True
+    ),
+    "validation.accuracy": Quantity(
+        "Validation accuracy", "share right", "On rows the network does not train on.", share=True
+    ),
     "seconds": Quantity("Time", "seconds", "Of each epoch."),
     "shift": Quantity("Movement in one update", "standard deviations", _SHIFT, log=True),
     "probe.shift": Quantity("Movement in one update", "standard deviations", _SHIFT, log=True),
     "probe.zero_share": Quantity(
-        "Zeros", "share of entries", "Entries of the activation that are exactly 0; up to 70 % is usual for ReLU.", share=True
+        "Zeros",
+        "share of entries",
+        "Entries of the activation that are exactly 0; up to 70 % is usual for ReLU.",
+        share=True,
     ),
-    "probe.silent_units": Quantity("Silent units", "units", "Units that fire for no row of the probe; some of them fire elsewhere."),
-    "probe.dead_units": Quantity("Dead units", "units", "Units that fire for no row of the whole training set."),
+    "probe.silent_units": Quantity(
+        "Silent units", "units", "Units that fire for no row of the probe; some of them fire elsewhere."
+    ),
+    "probe.dead_units": Quantity(
+        "Dead units", "units", "Units that fire for no row of the whole training set."
+    ),
     "probe.saturated_share": Quantity(
-        "Saturated entries", "share of entries", "Entries where the activation's derivative is below 1 % of its maximum.", share=True
+        "Saturated entries",
+        "share of entries",
+        "Entries where the activation's derivative is below 1 % of its maximum.",
+        share=True,
     ),
     "probe.wrong_side_share": Quantity(
-        "Saturated on the wrong side", "share of entries", "Outputs stuck at the opposite of their target.", share=True
+        "Saturated on the wrong side",
+        "share of entries",
+        "Outputs stuck at the opposite of their target.",
+        share=True,
     ),
     "gradient.norm": Quantity("Gradient norm", "norm", _NORM, log=True),
-    "update.norm": Quantity("Size of the updates", "norm", "Length of one update of all the layer's entries together.", log=True),
-    "weight.norm": Quantity("Size of the weights", "norm", "Length of all the layer's weights together.", log=True),
+    "update.norm": Quantity(
+        "Size of the updates", "norm", "Length of one update of all the layer's entries together.", log=True
+    ),
+    "weight.norm": Quantity(
+        "Size of the weights", "norm", "Length of all the layer's weights together.", log=True
+    ),
     "update_ratio": Quantity(
         "Update : weight",
         "ratio of norms",

@@ -127,18 +127,30 @@ def _write(folder: Path, good: bool, changes: dict[str, Any]) -> Run:
         epoch = step // STEPS_PER_EPOCH + 1
         decay = 1 / (1 + step / 400) if good else (1.0 if step == 0 else 1e-4 / (1 + step / 40))
         noise = lambda: float(np.exp(rng.normal(0, 0.5 if good else 1.6)))  # noqa: E731
-        loss = (0.04 + 0.5 * decay) * noise() ** 0.3 if good else 0.5 + (1.4 if step == 0 else 0.001 * rng.normal())
+        loss = (
+            (0.04 + 0.5 * decay) * noise() ** 0.3
+            if good
+            else 0.5 + (1.4 if step == 0 else 0.001 * rng.normal())
+        )
         data: dict[str, Any] = {"run": {"loss": loss, "learning_rate": 0.1 if good else 3.0}}
         for site, size in (("hidden1", 1.0), ("output", 0.6)):
             data[f"{site}.weight"] = {"gradient.norm": size * (0.2 + decay if good else decay) * noise()}
             data[f"{site}.bias"] = {"gradient.norm": 0.2 * size * decay * noise()}
             if step < 50 or step % 50 == 0:
-                data[f"{site}.weight"] |= _tier1(rng, 0.004 * noise() if good else 0.9 * decay * noise(), step, good)
+                data[f"{site}.weight"] |= _tier1(
+                    rng, 0.004 * noise() if good else 0.9 * decay * noise(), step, good
+                )
                 data[site] = {
                     "activation.mean": 0.4,
-                    "activation.std": 1.1 + 0.2 * np.log1p(step / 100) if good else 2.4 if step == 0 else 6.1 + 0.05 * rng.normal(),
+                    "activation.std": 1.1 + 0.2 * np.log1p(step / 100)
+                    if good
+                    else 2.4
+                    if step == 0
+                    else 6.1 + 0.05 * rng.normal(),
                     "preactivation.std": 1.4 if good else 8.8,
-                    "shift": (0.3 * size * noise() * decay if good else 6.2 * size) if step == 0 or good else 9e-4 * decay**0.5 * noise(),
+                    "shift": (0.3 * size * noise() * decay if good else 6.2 * size)
+                    if step == 0 or good
+                    else 9e-4 * decay**0.5 * noise(),
                 }
         out.append({"kind": "step", "step": step, "epoch": epoch, "data": data})
         if step <= 20 or step % 500 == 0:
@@ -146,7 +158,14 @@ def _write(folder: Path, good: bool, changes: dict[str, Any]) -> Run:
         if step % STEPS_PER_EPOCH == 0 and step:
             _epoch_row(out, step // STEPS_PER_EPOCH, good, rng)
     _epoch_row(out, EPOCHS, good, rng)
-    out.append({"kind": "probe", "step": EPOCHS * STEPS_PER_EPOCH, "epoch": EPOCHS, "data": _probe(40000, good, 0.01)})
+    out.append(
+        {
+            "kind": "probe",
+            "step": EPOCHS * STEPS_PER_EPOCH,
+            "epoch": EPOCHS,
+            "data": _probe(40000, good, 0.01),
+        }
+    )
     activity = np.clip(rng.beta(0.5, 0.9, 30), 0.01, 1)
     for number in range(EPOCHS + 1):
         out.write_epoch(number, _arrays(rng, number, activity, good), number * STEPS_PER_EPOCH)
@@ -174,7 +193,13 @@ def _probe(step: int, good: bool, decay: float) -> dict[str, Any]:
 
 def _epoch_row(out: RunFolder, epoch: int, good: bool, rng: np.random.Generator) -> None:
     reached = 0.92 + 0.03 * (1 - 0.6**epoch) if good else 0.097
-    values = {"train.loss": 0.06 if good else 0.5, "validation.loss": 0.08 if good else 0.5, "train.accuracy": reached + 0.01, "validation.accuracy": reached, "seconds": 2.9}
+    values = {
+        "train.loss": 0.06 if good else 0.5,
+        "validation.loss": 0.08 if good else 0.5,
+        "train.accuracy": reached + 0.01,
+        "validation.accuracy": reached,
+        "seconds": 2.9,
+    }
     out.append({"kind": "epoch", "step": epoch * STEPS_PER_EPOCH, "epoch": epoch, "data": {"run": values}})
 
 
@@ -185,12 +210,18 @@ def _arrays(rng: np.random.Generator, epoch: int, activity: np.ndarray, good: bo
     if epoch and not good:
         fallen = [1, 6, 9, 12, 15, 20, 21, 28]
         dead[fallen], died_at[fallen] = True, 1
-    share = np.where(dead, 0.0, np.clip(activity * np.exp(rng.normal(0, 0.15, 30)), 0, 1) if good or not epoch else activity**3)
+    share = np.where(
+        dead,
+        0.0,
+        np.clip(activity * np.exp(rng.normal(0, 0.15, 30)), 0, 1) if good or not epoch else activity**3,
+    )
     images = rng.normal(0, 0.05, (30, 28, 28))
     if good and epoch:
         y, x = np.mgrid[:28, :28]
         for image, (cy, cx, s) in zip(images, rng.uniform([6, 6, 2], [22, 22, 5], (30, 3))):
-            image += 0.35 * np.exp(-((y - cy) ** 2 + (x - cx) ** 2) / s**2) - 0.25 * np.exp(-((y - cx) ** 2 + (x - cy) ** 2) / s**2)
+            image += 0.35 * np.exp(-((y - cy) ** 2 + (x - cx) ** 2) / s**2) - 0.25 * np.exp(
+                -((y - cx) ** 2 + (x - cy) ** 2) / s**2
+            )
     counts = np.zeros((10, 10), int)
     shares = np.array(manifest()["class_shares"]) * 10000
     if good and epoch:

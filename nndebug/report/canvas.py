@@ -1,0 +1,262 @@
+"""A sheet of paper in pixels on matplotlib: text that wraps, lines, boxes, charts; no pyplot, no global state."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.image import AxesImage
+from matplotlib.patches import FancyBboxPatch, Rectangle
+from matplotlib.patheffects import withStroke
+
+from .model import Chart, HeatMap, Line
+from .plots import axes
+from .png import PALETTES
+from .svg import free_corner
+
+PAGE, CARD, RULE, GRID = "#fbfbf9", "#ffffff", "#e2e2dd", "#ecece8"
+TEXT, SOFT, RED, TINT, GREEN, BLUE, AMBER = (
+    "#1a1d21",
+    "#5a5f66",
+    "#b3261e",
+    "#fdebea",
+    "#1c6b3f",
+    "#1f5499",
+    "#8f5400",
+)
+SEVERITY = {"error": RED, "warning": AMBER, "info": BLUE, "passed": GREEN}
+_PER_INCH = 100  # pixels of the layout; the file has dpi / 100 times as many
+
+
+class Canvas:
+    """Draws in pixels from the top left corner.
+
+    Args:
+        width: of the sheet, in pixels.
+        height: of the sheet, in pixels.
+        dpi: pixels of the file per 100 pixels of the sheet.
+    """
+
+    def __init__(self, width: int, height: int, dpi: int) -> None:
+        self.figure = Figure(figsize=(width / _PER_INCH, height / _PER_INCH), dpi=dpi, facecolor=PAGE)
+        agg = FigureCanvasAgg(self.figure)
+        self._paper = self.figure.add_axes((0, 0, 1, 1))
+        self._paper.set_axis_off()
+        self._paper.set_xlim(0, width)
+        self._paper.set_ylim(height, 0)
+        self._paper.set_autoscale_on(False)
+        self._dpi = dpi
+        self._renderer: Any = agg.get_renderer()  # type: ignore[no-untyped-call]
+
+    def png(self) -> bytes:
+        """The sheet as a PNG file."""
+        file = io.BytesIO()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # a name may have letters that the font has not
+            self.figure.savefig(file, format="png", dpi=self._dpi, facecolor=PAGE)
+        return file.getvalue()
+
+    def text(
+        self, x: float, y: float, words: str, size: float = 13, colour: str = TEXT, **style: Any
+    ) -> float:
+        """Text with its base line at y; returns its width in pixels. No mathtext: a `$` is a dollar."""
+        font = _font(size, style.pop("bold", False), style.pop("mono", False))
+        if words:
+            self._paper.text(
+                x, y, words, color=colour, fontproperties=font, va="baseline", parse_math=False, **style
+            )
+        return self.measure(words, font)
+
+    def measure(self, words: str, font: FontProperties) -> float:
+        """Width of a text in pixels."""
+        if not words:
+            return 0.0
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            width, _, _ = self._renderer.get_text_width_height_descent(words, font, False)
+        return float(width) * _PER_INCH / self._dpi
+
+    def paragraph(
+        self,
+        x: float,
+        y: float,
+        width: float,
+        runs: Sequence[tuple[str, str, bool]],
+        size: float,
+        gap: float,
+        most: int,
+    ) -> float:
+        """Runs of (words, colour, bold) set one after the other and wrapped; returns the y of the next line.
+
+        Args:
+            x: left edge.
+            y: base line of the first line.
+            width: of the column.
+            runs: what to set.
+            size: of the letters, in pixels.
+            gap: from base line to base line.
+            most: lines; what is left over ends in an ellipsis.
+        """
+        at, line = x, 1
+        for words, colour, bold in runs:
+            font = _font(size, bold, False)
+            piece, start, blank = "", at, self.measure(" ", font)
+            for word in words.split():
+                wide = self.measure(word, font)
+                if at + wide > x + width and at > x:
+                    if line == most:
+                        self.text(start, y, piece.rstrip() + " …", size, colour, bold=bold)
+                        return y + gap
+                    self.text(start, y, piece, size, colour, bold=bold)
+                    piece, at, start, y, line = "", x, x, y + gap, line + 1
+                while wide > width and len(word) > 4:  # one endless word
+                    word = word[: int(len(word) * width / wide) - 2] + "…"
+                    wide = self.measure(word, font)
+                piece += word + " "
+                at += wide + blank
+            self.text(start, y, piece.rstrip(), size, colour, bold=bold)
+        return y + gap
+
+    def line(
+        self, x1: float, y1: float, x2: float, y2: float, colour: str, width: float = 0.8, dash: bool = False
+    ) -> None:
+        """A straight line."""
+        self._paper.plot(
+            (x1, x2), (y1, y2), color=colour, lw=width, dashes=(5, 3.5) if dash else (), solid_capstyle="butt"
+        )
+
+    def card(self, x: float, y: float, width: float, height: float, fill: str = CARD) -> FancyBboxPatch:
+        """A box with round corners."""
+        style = "round,pad=0,rounding_size=8"
+        box = FancyBboxPatch((x, y), width, height, boxstyle=style, fc=fill, ec=RULE, lw=0.8)
+        self._paper.add_patch(box)
+        return box
+
+    def box(self, x: float, y: float, width: float, height: float, fill: str, alpha: float = 1.0) -> None:
+        """A filled rectangle."""
+        self._paper.add_patch(Rectangle((x, y), width, height, fc=fill, ec="none", alpha=alpha))
+
+    def chart(self, chart: Chart, x: float, y: float, width: float, height: float) -> None:
+        """A chart whose plotting area is this rectangle; labels stand outside of it, as on the page."""
+        across, up = axes(chart)
+        for value, label in up.ticks:
+            at = y + height * (1 - up.place(value))
+            self.line(x, at, x + width, at, GRID)
+            self.text(x - 8, at + 4, label, 11, SOFT, ha="right")
+        last = -1.0
+        for value, label in across.ticks:
+            if (place := across.place(value)) - last > 0.05:
+                self.text(x + width * place, y + height + 16, label, 11, SOFT, ha="center")
+                last = place
+        self.text(
+            x + width,
+            y + height + 30,
+            "step (log scale)" if chart.x_log else chart.x_label,
+            11,
+            SOFT,
+            ha="right",
+        )
+        self.text(x - 44, y + height + 30, chart.unit + (" (log scale)" if chart.y_log else ""), 11, SOFT)
+        if chart.band:
+            first, end = across.place(chart.band.first), across.place(chart.band.last)
+            self.box(x + width * first, y, width * (end - first), height, RED, 0.08)
+            self.line(x + width * first, y - 3, x + width * first, y + height, RED)
+            right = first >= 0.55
+            self.text(
+                x + width * first + (-5 if right else 5),
+                y - 5,
+                chart.band.label,
+                12,
+                RED,
+                ha="right" if right else "left",
+            )
+        for reference in chart.references:
+            at = y + height * (1 - up.place(reference.value))
+            self.line(x, at, x + width, at, GREEN, 1, dash=True)
+        self.curves(chart, x, y, width, height)
+        for reference in chart.references:
+            place = 1 - up.place(reference.value)
+            left, below = free_corner(chart, across, up, place)
+            at = y + height * place + (14 if below else -5)
+            halo = [withStroke(linewidth=3, foreground=CARD)]
+            place = x + (4 if left else width - 2)
+            self.text(
+                place, at, reference.label, 12, GREEN, ha="left" if left else "right", path_effects=halo
+            )
+        for row, lost in enumerate(chart.not_finite[:3]):
+            at = x + width * across.place(lost.x)
+            self.line(at, y, at, y + height, RED)
+            right = at > x + 0.55 * width
+            self.text(
+                at + (-5 if right else 5),
+                y + 12 + 14 * row,
+                f"✕ {lost.label}",
+                12,
+                RED,
+                ha="right" if right else "left",
+            )
+
+    def curves(self, chart: Chart, x: float, y: float, width: float, height: float) -> None:
+        """Only the curves of a chart."""
+        across, up = axes(chart)
+        for line in chart.lines:
+            points = [
+                (x + width * across.place(a), np.nan if b is None else y + height * (1 - up.place(b)))
+                for a, b in zip(line.x, line.y)
+            ]
+            colour = tone(line)
+            faint = 0.3 if line.trend else 1.0
+            self._paper.add_collection(
+                LineCollection([points], colors=[colour], linewidths=1.1, joinstyle="round", alpha=faint)
+            )
+            if line.trend:
+                points = [
+                    (x + width * across.place(a), y + height * (1 - up.place(b))) for a, b in line.trend
+                ]
+                self._paper.add_collection(
+                    LineCollection([points], colors=[colour], linewidths=1.3, joinstyle="round")
+                )
+            if line.points and len(points) <= 60:
+                self._paper.plot(*zip(*points), "o", ms=3, color=colour)
+
+    def map(self, chart: HeatMap, x: float, y: float, width: float, height: float) -> None:
+        """A heat map with the names of its first and last row on its left."""
+        colours = np.array(PALETTES[chart.palette][0], dtype=np.uint8)
+        image = AxesImage(
+            self._paper, extent=(x, x + width, y + height, y), interpolation="nearest", zorder=1.5
+        )
+        image.set_data(colours[np.array(chart.cells)])
+        self._paper.add_image(image)
+        if chart.lines:
+            rows, columns = len(chart.cells), len(chart.cells[0])
+            lines = [
+                ((x + width * i / columns, y), (x + width * i / columns, y + height))
+                for i in range(1, columns)
+            ]
+            lines += [
+                ((x, y + height * i / rows), (x + width, y + height * i / rows)) for i in range(1, rows)
+            ]
+            self._paper.add_collection(LineCollection(lines, colors=CARD, linewidths=0.7))
+        if chart.rows:
+            self.text(x - 8, y + 10, chart.rows[0], 11, SOFT, ha="right")
+            self.text(x - 8, y + height - 1, chart.rows[-1], 11, SOFT, ha="right")
+
+
+def tone(line: Line) -> str:
+    """Colour of a line: blue for the first layer, amber for the last."""
+    ends = [[int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in (BLUE, AMBER)]
+    return "#" + "".join(f"{round(a + (b - a) * line.tone):02x}" for a, b in zip(*ends))
+
+
+@lru_cache(maxsize=64)
+def _font(size: float, bold: bool, mono: bool) -> FontProperties:
+    family = "DejaVu Sans Mono" if mono else "DejaVu Sans"
+    return FontProperties(family=family, size=size * 72 / _PER_INCH, weight="bold" if bold else "normal")
