@@ -63,9 +63,10 @@ class Sequential:
         self.seed = seed
         name_layers(self.layers)
         self._check_widths()
-        rng = np.random.default_rng(seed)
-        for layer in self.layers:
-            layer.build(rng, self.dtype)
+        for position, layer in enumerate(self.layers):
+            # A stream for each layer: another initialiser or a layer without biases changes no other layer's draw,
+            # so that two networks of one seed differ only where they were made to differ.
+            layer.build(np.random.default_rng([seed, position]), self.dtype)
         for layer in self.layers:
             layer.joined = True
         self._flatten()

@@ -91,6 +91,7 @@ class Cause:
         sentence: what is wrong, in one sentence for the reader.
         explains: fingerprints of the findings that follow from it, in causal order.
         against: facts that speak against it.
+        ruled_out: what a reader may suspect instead, and the figure that excludes it.
         help: what to do.
     """
 
@@ -101,14 +102,18 @@ class Cause:
     sentence: str
     explains: tuple[str, ...] = ()
     against: tuple[str, ...] = ()
+    ruled_out: tuple[str, ...] = ()
     help: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        return {**asdict(self), "explains": list(self.explains), "against": list(self.against)}
+        return {**asdict(self), **{name: list(getattr(self, name)) for name in _LISTS}}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Cause:
-        return cls(**{**data, "explains": tuple(data["explains"]), "against": tuple(data["against"])})
+        return cls(**{**data, **{name: tuple(data.get(name, ())) for name in _LISTS}})
+
+
+_LISTS = ("explains", "against", "ruled_out")
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,238 @@
+"""The probe: a fixed batch of training rows on which states are judged, in evaluation mode, leaving no trace.
+
+It only nominates dead units. A count that anybody reads comes from the whole training set, which is searched for
+the nominated units alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from .deaths import LastAlive
+from .histogram import ExponentHistogram
+from .signals import RUN, Array
+from .stats import Moments
+
+PROBE_ROWS = 512
+_CHUNK = 4096
+_IMAGES = 30
+_WRONG_SIDE = 0.99
+_SATURATED = 0.01
+"""A unit is saturated where its derivative is below this share of the activation's largest derivative."""
+_LARGEST_DERIVATIVE = {"sigmoid": 0.25, "tanh": 1.0}
+
+Values = dict[str, dict[str, float]]
+
+
+@dataclass
+class State:
+    """What one pass of the probe showed: arrays (rows, units) by site, and the output."""
+
+    step: int
+    preactivation: dict[str, Array] = field(default_factory=dict)
+    activation: dict[str, Array] = field(default_factory=dict)
+    output: Array = field(default_factory=lambda: np.empty((0, 0)))
+
+
+class Probe:
+    """Judges the states of one network.
+
+    Args:
+        network: has `twin()`: the same parameter arrays with buffers of their own.
+        x: the training inputs (samples, …).
+        y: the training targets, encoded as (samples, outputs).
+        labels: class numbers (samples,), or None.
+        rows: rows to judge on; they are drawn once, from a seed of their own.
+    """
+
+    def __init__(
+        self, network: Any, x: Array, y: Array, labels: Array | None, rows: int = PROBE_ROWS
+    ) -> None:
+        self.network, self.loss = network.twin(), network.loss
+        count = min(rows, len(x))
+        self.rows = np.sort(np.random.default_rng(0).choice(len(x), count, replace=False))
+        self.x, self.y = x[self.rows], y[self.rows]
+        self.labels = None if labels is None else labels[self.rows]
+        self.all_x = x
+        self._classes = 0 if labels is None else max(2, y.shape[1])
+        relus = {layer.name: layer for layer in self.network.layers if layer.kind == "relu"}
+        self.state = self.observe(-1, self.x)
+        self.measured = -1
+        self.alive = LastAlive({name: self.state.activation[name].shape[-1] for name in relus})
+        self._silent: dict[str, Array] = {}
+
+    def observe(self, step: int, x: Array) -> State:
+        """One forward pass of x through the twin."""
+        state = State(step)
+
+        def keep(layer: Any, values: Array, output: Array) -> None:
+            if hasattr(layer, "derivative"):
+                state.preactivation[layer.name] = values
+                state.activation[layer.name] = output
+            elif layer.parameters:
+                state.preactivation[layer.name] = output
+
+        with self.network.hook("forward", keep), np.errstate(all="ignore"):
+            state.output = self.network.forward(x)
+        return state
+
+    def measure(self, step: int) -> tuple[Values, Values]:
+        """Judges the state before `step`.
+
+        Returns:
+            What a probe row says of this state, and what a step row says of the update before it: how far it moved
+            each layer's pre-activations, if the state before that update was measured too.
+        """
+        before, self.state, self.measured = self.state, self.observe(step, self.x), step
+        with np.errstate(all="ignore"):
+            values = {site: self._site(site) for site in self.state.preactivation}
+            values[RUN] = self._run(values)
+            shifts: Values = {}
+            if before.step == step - 1 >= 0:
+                for site, z in self.state.preactivation.items():
+                    shifts[site] = {"probe.shift": shift(before.preactivation[site], z)}
+        for site in self.alive.sites:
+            fired = np.logical_or.reduce(self.state.activation[site] > 0, axis=0)
+            self.alive.saw(site, fired, step)
+            self._silent[site] = ~fired
+        return values, shifts
+
+    def _run(self, values: Values) -> dict[str, float]:
+        output = self.state.output
+        row = {"probe.loss": float(np.mean(self.loss.per_sample(output, self.y), dtype=np.float64))}
+        if self.labels is not None:
+            predictions = self.loss.predictions(output)
+            shares = np.bincount(predictions) / len(predictions)
+            row["probe.accuracy"] = float(np.mean(predictions == self.labels))
+            row["probe.top_class"] = int(shares.argmax())
+            row["probe.top_class_share"] = float(shares.max())
+        row["probe.output_std"] = float(np.std(output, axis=0, dtype=np.float64).mean())
+        return row
+
+    def _site(self, site: str) -> dict[str, float]:
+        z, a = self.state.preactivation[site], self.state.activation.get(site)
+        row = {
+            f"probe.preactivation.{k}": v
+            for k, v in Moments.of(z).summary().items()
+            if k not in ("norm", "zero_share")
+        }
+        signal = z if a is None else a
+        # How much of a layer's size tells samples apart; 0 where every sample gives the same.
+        size = float(np.sqrt(np.mean(np.square(signal, dtype=np.float64))))
+        spread = float(np.sqrt(np.mean(np.var(signal, axis=0, dtype=np.float64))))
+        row["probe.variation"] = spread / size if size > 0 else 0.0
+        if a is None:
+            return row
+        row["probe.zero_share"] = float(np.mean(a == 0))
+        kind = self._kind(site)
+        if kind == "relu":
+            row["probe.silent_units"] = int(np.count_nonzero(~(a > 0).any(axis=0)))
+        if kind in _LARGEST_DERIVATIVE:
+            derivative = a * (1 - a) if kind == "sigmoid" else 1 - a * a
+            saturated = derivative < _SATURATED * _LARGEST_DERIVATIVE[kind]
+            row["probe.saturated_share"] = float(np.mean(saturated))
+            # Only a loss whose gradient passes through this derivative gets stuck where it is wrong and flat.
+            if site == self.network.layers[-1].name and self.loss.kind == "quadratic":
+                wrong = saturated & (np.abs(a - self.y) > _WRONG_SIDE)
+                row["probe.wrong_side_share"] = float(np.mean(wrong))
+        return row
+
+    def _kind(self, site: str) -> str:
+        kinds = {layer.name: layer.kind for layer in self.network.layers if hasattr(layer, "derivative")}
+        return str(kinds.get(site, ""))
+
+    # --- dead units -------------------------------------------------------------------------------------------
+
+    def dead_units(self) -> dict[str, Array]:
+        """Units (units,) of bool that fire for no training sample at the state last measured, by ReLU site."""
+        nominated = {site: np.flatnonzero(silent) for site, silent in self._silent.items() if silent.any()}
+        confirmed = never_fire(self.network, self.all_x, nominated)
+        dead: dict[str, Array] = {}
+        for site, silent in self._silent.items():
+            dead[site] = np.zeros(len(silent), bool)
+            dead[site][confirmed.get(site, [])] = True
+            self.alive.saw(site, ~dead[site], self.state.step)
+        return dead
+
+    def silent_units(self) -> int:
+        """Units that fired for no probe row at the state last measured, over all ReLU sites."""
+        return sum(int(silent.sum()) for silent in self._silent.values())
+
+    # --- arrays of an epoch -----------------------------------------------------------------------------------
+
+    def arrays(self, dead: Mapping[str, Array], image_shape: Sequence[int] | None = None) -> dict[str, Array]:
+        """The arrays of an epoch's file (see `run.py`) at the state last measured.
+
+        Args:
+            dead: what `dead_units` returned for this state.
+            image_shape: (height, width), if the inputs are grey images: the first weights are kept as images.
+        """
+        found: dict[str, Array] = {}
+        for site, z in self.state.preactivation.items():
+            found[f"{site}/preactivation.histogram"] = ExponentHistogram.of(z).counts
+        for site, a in self.state.activation.items():
+            found[f"{site}/activation.histogram"] = ExponentHistogram.of(a).counts
+            if a.ndim == 2:
+                found[f"{site}/activity"] = np.asarray(np.mean(a > 0, axis=0, dtype=np.float32))
+        for site, units in dead.items():
+            found[f"{site}/dead"] = units
+            found[f"{site}/died_at"] = self.alive.died_at(site, units)
+        for name, value in self.network.parameters.items():
+            found[f"{name}/weight.histogram"] = ExponentHistogram.of(value).counts
+            if image_shape and value.ndim == 2 and len(value) == np.prod(image_shape):
+                found[f"{name}/images"] = value.T[:_IMAGES].reshape(-1, *image_shape).astype(np.float32)
+                image_shape = None  # the first layer only
+        if self.labels is not None and self._classes > 1:
+            pairs = self.labels * self._classes + self.loss.predictions(self.state.output)
+            counts = np.bincount(pairs, minlength=self._classes**2)
+            found["run/confusion"] = counts.reshape(self._classes, self._classes)
+        return found
+
+
+def shift(before: Array, after: Array) -> float:
+    """std(after - before) / std(before): how far pre-activations moved, in their own standard deviations."""
+    spread = float(np.std(before, dtype=np.float64))
+    moved = float(np.std(after - before, dtype=np.float64))
+    return moved / spread if spread > 0 else (0.0 if moved == 0 else float("inf"))
+
+
+def never_fire(network: Any, x: Array, nominated: Mapping[str, Array]) -> dict[str, Array]:
+    """Which of the nominated units fire for no row of x.
+
+    Args:
+        network: a twin; its layers are run directly.
+        x: all training inputs (samples, …).
+        nominated: site → indices of units to look at.
+
+    Returns:
+        site → the indices that never fired. The search stops as soon as every nominated unit has fired.
+    """
+    pending = {site: np.asarray(units) for site, units in nominated.items() if len(units)}
+    for start in range(0, len(x), _CHUNK):
+        if not pending:
+            break
+        value = x[start : start + _CHUNK]
+        unseen = set(pending)
+        for layer in network.layers:
+            if not unseen:
+                break
+            site = layer.name
+            if site in unseen and layer.kind == "dense" and unseen == {site}:
+                # The last site to look at: only the columns of its nominated units are needed.
+                columns = pending[site]
+                z = value @ layer.parameters["weight"][:, columns]
+                z += layer.parameters["bias"][columns] if "bias" in layer.parameters else 0
+                fired = (z > 0).any(axis=0)
+            else:
+                value = layer.forward(value)
+                if site not in unseen or layer.kind != "relu":
+                    continue
+                fired = (value[:, pending[site]] > 0).any(axis=0)
+            unseen.discard(site)
+            pending[site] = pending[site][~fired]
+        pending = {site: units for site, units in pending.items() if len(units)}
+    return pending

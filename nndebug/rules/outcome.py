@@ -1,0 +1,90 @@
+"""Did the run learn? The question that decides how bad every other finding is."""
+
+from __future__ import annotations
+
+import math
+from enum import Enum
+
+import numpy as np
+
+from ..findings import Severity
+from ..run import Run
+from ..series import Series
+
+DENSE_STATES = 20
+"""States 0 to 20 are probed one by one; checks that "hold twice in a row" are those after them."""
+
+NOT_LEARNED = 0.9
+"""A best loss above this share of the loss at chance is no learning (healthy runs end at 0.3 or below)."""
+
+LEARNED = 0.5
+DIVERGED = 1.5
+MIN_STEPS = 300
+
+
+class Outcome(Enum):
+    """How a run ended, as far as it was recorded."""
+
+    FAILED = "failed"
+    LEARNED = "learned"
+    UNDECIDED = "undecided"
+
+
+def outcome(run: Run) -> Outcome:
+    """Failed, learned, or neither clearly (too few steps included)."""
+    if not_learning(run) is not None or diverging_since(run) is not None:
+        return Outcome.FAILED
+    chance, loss = run.manifest.get("loss_at_chance"), run.series("probe.loss")
+    if chance and loss and loss.last < LEARNED * chance:
+        return Outcome.LEARNED
+    return Outcome.UNDECIDED
+
+
+def severity(run: Run, *, learned: Severity = Severity.WARNING) -> Severity:
+    """Error if the run failed to learn too, else a warning; `learned` if it learned well in spite of it."""
+    return {
+        Outcome.FAILED: Severity.ERROR,
+        Outcome.UNDECIDED: Severity.WARNING,
+        Outcome.LEARNED: learned,
+    }[outcome(run)]
+
+
+def checks(series: Series) -> Series:
+    """The points that count as separate checks: after the densely probed start, or all of a very short run."""
+    late = series.since(DENSE_STATES + 1)
+    return late if len(late) >= 2 else series
+
+
+def holds_now(series: Series, least: float, times: int = 2) -> int | None:
+    """The step since which the last checks are all at or above `least`; None unless the last `times` are."""
+    points = checks(series)
+    above = points.values >= least
+    if len(points) < times or not above[-times:].all():
+        return None
+    below = np.flatnonzero(~above)
+    return int(points.steps[below[-1] + 1 if below.size else 0])
+
+
+def not_learning(run: Run, most: float = NOT_LEARNED, steps: int = MIN_STEPS) -> float | None:
+    """Best probe loss as a share of the loss at chance, if that is too high after enough steps and an epoch."""
+    chance, loss = run.manifest.get("loss_at_chance"), run.series("probe.loss")
+    finished_epoch = any(epoch.number > 0 for epoch in run.epochs)
+    if not chance or not loss or run.steps < steps or not finished_epoch:
+        return None
+    best = loss.minimum / chance
+    return best if math.isnan(best) or best > most else None
+
+
+def diverging_since(run: Run, factor: float = DIVERGED, times: int = 3) -> int | None:
+    """The step since which the probe loss is far above its best and above chance, on the last checks."""
+    chance, loss = run.manifest.get("loss_at_chance"), run.series("probe.loss")
+    points = checks(loss)
+    if not chance or len(points) < times:
+        return None
+    limit = max(factor * loss.minimum, chance)
+    with np.errstate(invalid="ignore"):
+        above = ~(points.values <= limit)  # NaN counts as above
+    if not above[-times:].all():
+        return None
+    below = np.flatnonzero(~above)
+    return int(points.steps[below[-1] + 1 if below.size else 0])

@@ -1,0 +1,251 @@
+"""NND4: updates."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from ..findings import Severity, Symptom
+from ..registry import rule
+from ..run import Run
+from .outcome import Outcome, not_learning, outcome, severity
+
+_DEVIATIONS = 4.0
+_WITH_DEATHS = 2.5
+_DEATHS, _DEATH_SHARE = 3, 0.1
+
+
+class Overshoot(NamedTuple):
+    """One update that moved a site too far: where, which, by how many standard deviations, and units it killed."""
+
+    site: str
+    step: int
+    deviations: float
+    deaths: int
+
+
+def overshooting_updates(
+    run: Run, deviations: float = _DEVIATIONS, with_deaths: float = _WITH_DEATHS
+) -> list[Overshoot]:
+    """The updates that moved a layer's pre-activations too far, in order of step."""
+    found = []
+    for site in run.sites:
+        deaths: Counter[int] = Counter()
+        if run.epochs and (died_at := run.epochs[-1].arrays.get(f"{site.name}/died_at")) is not None:
+            deaths = Counter(int(step) - 1 for step in died_at[died_at > 0])
+        many = max(_DEATHS, _DEATH_SHARE * site.units)
+        for name in ("probe.shift", "shift"):
+            for step, size in run.series(name, site.name):
+                if size > deviations or (size > with_deaths and deaths[step] >= many):
+                    found.append(Overshoot(site.name, step, size, deaths[step]))
+    return sorted(found, key=lambda o: (o.step, -o.deaths, -o.deviations))
+
+
+@rule("NND401", "update-too-large", needs=("update_ratio",))
+def update_too_large(run: Run, *, median: float = 0.1, first: float = 2.0) -> Iterator[Symptom]:
+    """Updates are large compared with the weights that they change.
+
+    What it measures: Frobenius norm of a weight's update over that of the weight; its median over the run above 0.1,
+    or one of the first ten above 2.
+
+    Why it matters: a step that replaces a weight instead of changing it cannot descend.
+
+    What to try: a lower learning rate; about 1e-3 is usual.
+
+    False alarms: healthy runs have medians up to 0.029 and first steps up to 0.78; sick ones reach 13 and more. Alone
+    the ratio does not separate (0.88 may learn, 0.19 may not): on a run that learns it is an info.
+    """
+    for site in run.sites:
+        ratios = run.series("update_ratio", f"{site.name}.weight")
+        early = ratios.before(10)
+        if len(ratios) < 3:
+            continue
+        typical, largest = float(np.median(ratios.values)), early.maximum
+        if not (typical > median or largest > first):
+            continue
+        step = int(early.steps[early.values.argmax()]) if largest > first else int(ratios.steps[0])
+        message = (
+            f"update {largest:.3g} × the weight at step {step}"
+            if largest > first
+            else f"median update {typical:.2g} × the weight"
+        )
+        yield Symptom(
+            f"{site.name}.weight",
+            f"{message} (usual: about 1e-3)",
+            severity(run, learned=Severity.INFO),
+            first_step=step,
+            last_step=run.steps,
+            evidence={
+                "median": typical,
+                "largest_first": largest,
+                "series": [{"name": "update_ratio", "site": f"{site.name}.weight"}],
+                "threshold": first if largest > first else median,
+                "threshold_label": f"healthy: below {first if largest > first else median:g}",
+            },
+            help="lower the learning rate",
+        )
+
+
+@rule("NND402", "update-too-small", needs=("update_ratio", "probe.loss"))
+def update_too_small(run: Run, *, most: float = 1e-5, points: int = 20) -> Iterator[Symptom]:
+    """Updates are so small compared with the weights that nothing changes, and the run does not learn.
+
+    What it measures: the median update:weight ratio of the last records, in a run that fails to learn.
+
+    Why it matters: at 1e-5 a weight needs 100,000 steps in one direction to double.
+
+    What to try: a higher learning rate, unless a collapsed gradient is the reason: then mend that first.
+
+    False alarms: only looked at when the run does not learn; healthy runs stay above 7e-4.
+    """
+    if not_learning(run) is None:
+        return
+    for site in run.sites:
+        ratios = run.series("update_ratio", f"{site.name}.weight")
+        if len(ratios) < points or not ratios.median_last(points) < most:
+            continue
+        small = np.flatnonzero(ratios.values >= most)
+        since = int(ratios.steps[small[-1] + 1 if small.size and small[-1] + 1 < len(ratios) else 0])
+        yield Symptom(
+            f"{site.name}.weight",
+            f"median update {ratios.median_last(points):.1e} × the weight: it hardly moves"
+            if ratios.median_last(points) > 0
+            else "its median update is exactly 0: it does not move",
+            Severity.ERROR,
+            first_step=since,
+            last_step=run.steps,
+            evidence={
+                "median": ratios.median_last(points),
+                "at_start": float(np.median(ratios.values[:points])),
+                "series": [{"name": "update_ratio", "site": f"{site.name}.weight"}],
+                "threshold": most,
+                "threshold_label": f"too small: below {most:g}",
+            },
+            help="raise the learning rate, unless the gradient has collapsed",
+        )
+
+
+@rule("NND403", "parameter-frozen", needs=("update.norm", "gradient.norm"))
+def parameter_frozen(run: Run, *, steps: int = 20) -> Iterator[Symptom]:
+    """A parameter has not changed by a single bit in twenty recorded steps.
+
+    What it measures: updates that are exactly zero at the last twenty detailed records, with or without a gradient.
+
+    Why it matters: with a gradient, the update is not applied (to a copy, or not to this parameter); without one, the
+    chain above it is cut.
+
+    What to try: with a gradient: look at the line that changes the parameter. Without: look at the layers above.
+
+    False alarms: layers frozen on purpose. A parameter of a constant-zero input, or of a dead layer, has no gradient.
+    """
+    for site in run.sites:
+        for parameter in site.parameters:
+            name = f"{site.name}.{parameter}"
+            updates, gradients = run.series("update.norm", name), run.series("gradient.norm", name)
+            if len(updates) < steps or updates.values[-steps:].any():
+                continue
+            moved = np.flatnonzero(updates.values)
+            since = int(updates.steps[moved[-1] + 1 if moved.size else 0])
+            gradient = float(np.median(gradients.since(since).values)) if gradients.since(since) else 0.0
+            if gradient > 0:
+                message = f"never changes since step {since:,} although its gradient is {gradient:.2g}: the update is not applied"
+                level, help = Severity.ERROR, "look at the line that updates it: is it applied to a copy?"
+            else:
+                message = f"never changes since step {since:,}: no gradient reaches it"
+                level = severity(run, learned=Severity.INFO)
+                help = "look for what cuts the gradient in the layers above"
+            yield Symptom(
+                name,
+                message,
+                level,
+                first_step=since,
+                last_step=run.steps,
+                evidence={"gradient": gradient, "series": [{"name": "update.norm", "site": name}]},
+                help=help,
+            )
+
+
+@rule("NND409", "symmetric-units", needs=("weight.std", "update.std"))
+def symmetric_units(run: Run) -> Iterator[Symptom]:
+    """All weights of a hidden layer start with the same value, so its units stay alike.
+
+    What it measures: the spread of a hidden layer's weights before the first step, exactly zero.
+
+    Why it matters: units with equal weights in and out get equal gradients for ever: the layer acts as one unit.
+
+    What to try: random initial weights: He for ReLU, Xavier for sigmoid and tanh.
+
+    False alarms: random biases break the symmetry: such runs can learn well, and then this is an info.
+    """
+    hidden = [site for site in run.sites if "weight" in site.parameters][:-1]
+    for site in hidden:
+        spread = run.series("weight.std", f"{site.name}.weight")
+        if not spread or spread.steps[0] != 0 or spread.first != 0 or site.units < 2:
+            continue
+        value = run.series("weight.mean", f"{site.name}.weight").first
+        biases = run.series("weight.std", f"{site.name}.bias")
+        if biases and biases.first > 0 and outcome(run) is not Outcome.FAILED:
+            continue
+        yield Symptom(
+            site.name,
+            f"all its weights start at {value:g}: its {site.units} units are copies of one another",
+            severity(run, learned=Severity.INFO),
+            first_step=0,
+            evidence={"value": value, "series": [{"name": "weight.std", "site": f"{site.name}.weight"}]},
+            help="draw the initial weights at random: He for ReLU, Xavier for sigmoid and tanh",
+        )
+
+
+@rule("NND411", "update-overshoots", needs=("probe.shift",))
+def update_overshoots(
+    run: Run, *, deviations: float = _DEVIATIONS, with_deaths: float = _WITH_DEATHS
+) -> Iterator[Symptom]:
+    """One update moves a layer's pre-activations by several of their own standard deviations.
+
+    What it measures: std(z after - z before) / std(z before), on the probe for the first 20 updates, afterwards on the
+    batch of recorded steps. Above 4; or above 2.5 where the same update killed 3 ReLU units and 10 % of the layer.
+
+    Why it matters: such a step does not descend, it jumps; ReLU units that land below zero for all samples are dead.
+
+    What to try: a lower learning rate; clipping; warm-up.
+
+    False alarms: alone it is an info, because runs in a border band learn in spite of it. 784-30-10, He, N(0, 1)
+    biases, MNIST, 8 seeds each, largest of the first 20 updates: rate 0.1 up to 0.4, 0.5 up to 1.6, 1.0 up to 2.1 (all
+    learn), 2.0 from 2.4 to 4.2 (damaged), 3.0 from 3.7 to 6.3.
+    """
+    found = overshooting_updates(run, deviations, with_deaths)
+    for site in {o.site: None for o in found}:
+        here = [o for o in found if o.site == site]
+        worst = max(here, key=lambda o: (o.deaths >= _DEATHS, o.deviations))
+        rose = _loss_rose(run, worst.step)
+        level = severity(run) if worst.deaths >= _DEATHS or outcome(run) is Outcome.FAILED else Severity.INFO
+        if level is Severity.INFO and rose and outcome(run) is not Outcome.LEARNED:
+            level = Severity.WARNING
+        killed = f" and killed {worst.deaths} of its units" if worst.deaths else ""
+        yield Symptom(
+            site,
+            f"step {worst.step:,} moved it by {worst.deviations:.1f} standard deviations in one update{killed} "
+            f"(healthy: below {with_deaths if worst.deviations <= deviations else deviations:g})",
+            level,
+            first_step=here[0].step,
+            last_step=here[-1].step,
+            evidence={
+                "deviations": worst.deviations,
+                "step": worst.step,
+                "deaths": worst.deaths,
+                "updates": len(here),
+                "series": [{"name": "probe.shift", "site": site}, {"name": "shift", "site": site}],
+                "threshold": deviations,
+                "threshold_label": f"healthy: below {deviations:g}",
+                "steps": [worst.step, worst.step],
+            },
+            help="lower the learning rate, or clip gradients",
+        )
+
+
+def _loss_rose(run: Run, step: int) -> bool:
+    loss = run.series("probe.loss")
+    return bool(loss.since(step + 1)) and loss.since(step + 1).first > loss.at(step)

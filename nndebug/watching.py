@@ -1,0 +1,286 @@
+"""`watch`: the one line that a user adds. It ties adapter, recorder, probe, rules and report to one network."""
+
+from __future__ import annotations
+
+import math
+import platform
+import sys
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from . import __version__
+from .adapters.layered import LayeredAdapter, describe_sites
+from .adapters.shapes import ShapeWatch
+from .chance import class_shares, loss_at_chance
+from .checking import check
+from .errors import UserError
+from .findings import CheckResult
+from .probe import PROBE_ROWS, Probe
+from .recorder import Recorder
+from .run import Run
+from .schedule import Schedule
+from .signals import Array
+
+
+def watch(
+    network: Any,
+    folder: str | Path | None = None,
+    *,
+    shapes: Mapping[str, str] | None = None,
+    interval: int = 10,
+    image_shape: tuple[int, int] | None = None,
+    name: str | None = None,
+    png: bool = True,
+    strict: bool = False,
+) -> Watch:
+    """Watches a network while it trains.
+
+    Use it around the training (`with nndebug.watch(net, "reports/mnist"): fit(...)`), or keep the object and call
+    `close` at the end. Training is not changed by a bit.
+
+    Args:
+        network: a network with hooks on its layers, such as `network.Sequential`.
+        folder: run folder; its report is written again after every epoch. None records in memory only.
+        shapes: site → shape that its output must have at every step, as in `{"hidden1": "batch 30"}`.
+        interval: steps between cheap records; 1 records every step.
+        image_shape: (height, width) of the inputs if they are flat grey images; found by itself where they are
+            square and the values say so.
+        name: name of the run; the folder's name if None.
+        png: draw a picture of every epoch beside the report.
+        strict: raise what fails inside the diagnostics, for tests.
+
+    Raises:
+        UserError: the network has no hooks, the folder cannot be written to or holds something else than a run, or
+            `shapes` names a site that the network does not have.
+    """
+    if not (hasattr(network, "layers") and hasattr(network, "hook") and hasattr(network, "twin")):
+        raise UserError(
+            f"cannot watch a {type(network).__name__}: it has no layers with hooks",
+            help="watch a network.Sequential",
+        )
+    return Watch(network, folder, shapes or {}, Schedule(interval=interval), image_shape, name, png, strict)
+
+
+class Watch:
+    """A network being watched.
+
+    Attributes:
+        run: what has been recorded so far.
+        result: the last check of it, None before the first epoch has ended.
+        report_seconds: time spent on drawing reports.
+    """
+
+    def __init__(
+        self,
+        network: Any,
+        folder: str | Path | None,
+        shapes: Mapping[str, str],
+        schedule: Schedule,
+        image_shape: tuple[int, int] | None,
+        name: str | None,
+        png: bool,
+        strict: bool,
+    ) -> None:
+        self.network, self._image_shape, self._png = network, image_shape, png
+        self._folder = None if folder is None else Path(folder)
+        self.result: CheckResult | None = None
+        self.report_seconds = 0.0
+        self._started: float | None = None
+        self._training_seconds = 0.0
+        manifest = {**_facts(network), "name": name or (self._folder.name if self._folder else "run")}
+        self._recorder = Recorder(folder, manifest, schedule, strict)
+        self._adapter = LayeredAdapter(network, self._recorder)
+        self._shapes = ShapeWatch(network, shapes, self._recorder, lambda: self._adapter.step)
+        self._handles = [
+            network.hook("begin", self._guarded(self._begin)),
+            network.hook("epoch", self._guarded(self._epoch)),
+            network.hook("end", self._guarded(self._end)),
+        ]
+        self._adapter.attach()
+
+    @property
+    def run(self) -> Run:
+        return self._recorder.run
+
+    def __enter__(self) -> Watch:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            self._recorder.guard("noting the crash", lambda: self._crashed(error), lambda: None)
+        self.close()
+
+    def close(self) -> None:
+        """Stops watching: takes every observer off, judges the run once more and writes the last report."""
+        if not self._handles:
+            return
+        for handle in self._handles:
+            handle.remove()
+        self._handles = []
+        self._adapter.detach()
+        self._shapes.detach()
+        self._recorder.guard("the last report", lambda: self._conclude("finished"), lambda: None)
+        self._recorder.close()
+
+    def _guarded(self, observe: Any) -> Any:
+        return lambda *values: self._recorder.guard("watching", lambda: observe(*values), self._give_up)
+
+    def _give_up(self) -> None:
+        self._adapter.detach()
+
+    # --- events of the training -------------------------------------------------------------------------------
+
+    def _begin(self, training: Any) -> None:
+        targets = self.network.loss.encode(training.y, self._outputs(training.x), self.network.dtype)
+        labels = _labels(training.y, targets, self.network.loss)
+        if self._adapter.probe is None:
+            self._adapter.probe = Probe(self.network, training.x, targets, labels)
+        classes = (
+            targets.shape[1] if labels is not None and targets.shape[1] > 1 else 2 * (labels is not None)
+        )
+        optimizer = training.optimizer
+        self._recorder.update_manifest(
+            {
+                "loss": self.network.loss.kind,
+                "loss_at_chance": loss_at_chance(self.network.loss.kind, targets),
+                "classes": classes,
+                "class_shares": [] if labels is None else class_shares(labels, classes),
+                "validation_counts": self._validation_counts(training.validation, classes),
+                "optimizer": {"kind": optimizer.kind, "rate": optimizer.rate, "l2": optimizer.l2},
+                "batch": training.batch,
+                "epochs": training.epochs,
+                "seed": training.seed,
+                "samples": len(training.x),
+                "probe_rows": min(PROBE_ROWS, len(training.x)),
+                "input": _extent(training.x),
+                "image_shape": self._image_shape or _square(training.x),
+            }
+        )
+        if self._adapter.step == 0:
+            self._adapter.end_epoch(0, {})
+        self._started = time.perf_counter()
+
+    def _epoch(self, result: Any) -> None:
+        self._count_time()
+        facts = {
+            "train.loss": result.train_loss,
+            "train.accuracy": result.train_accuracy,
+            "validation.loss": result.validation_loss,
+            "validation.accuracy": result.validation_accuracy,
+            "seconds": result.seconds,
+        }
+        self._adapter.end_epoch(
+            result.epoch, {name: value for name, value in facts.items() if value is not None}
+        )
+        self._conclude("running")
+        self._started = time.perf_counter()
+
+    def _end(self, training: Any) -> None:
+        self._count_time()
+        self._conclude("finished")
+
+    def _count_time(self) -> None:
+        if self._started is not None:
+            self._training_seconds += time.perf_counter() - self._started
+            self._started = None
+
+    def _conclude(self, status: str) -> None:
+        """Runs the rules; writes findings and report."""
+        recording = {"recording_seconds": self._adapter.seconds, "training_seconds": self._training_seconds}
+        self._recorder.update_manifest({"status": status, **recording})
+        self.result = check(self.run)
+        self._recorder.write_findings(self.result.to_json())
+        if self._recorder.folder is not None and self._folder is not None:
+            started = time.perf_counter()
+            self._write_report(self._folder, self.result)
+            self.report_seconds += time.perf_counter() - started
+
+    def _write_report(self, folder: Path, result: CheckResult) -> None:
+        from .report import build, figures, html
+
+        report = build(self.run, result)
+        html.write(report, folder / "report.html")
+        number = self.run.epochs[-1].number if self.run.epochs else 0
+        picture = folder / f"epoch-{number:04d}.png"
+        if self._png and number:
+            figures.dashboard(report, picture)
+
+    def _crashed(self, error: BaseException) -> None:
+        text = str(error).lower()
+        shape = isinstance(error, ValueError) and any(
+            word in text for word in ("shape", "broadcast", "aligned", "expects")
+        )
+        event = "shape" if shape else "crashed"
+        message = f"{type(error).__name__}: {error}" if not shape else str(error)
+        self._recorder.event(event, self._adapter.step, self._adapter.epoch, site="run", message=message)
+
+    def _validation_counts(self, validation: tuple[Array, Array] | None, classes: int) -> list[int]:
+        """Samples of every class in the validation set; empty without one, or without classes."""
+        if validation is None or not classes:
+            return []
+        targets = self.network.loss.encode(validation[1], self._outputs(validation[0]), self.network.dtype)
+        labels = _labels(validation[1], targets, self.network.loss)
+        return [] if labels is None else np.bincount(labels, minlength=classes).tolist()
+
+    def _outputs(self, x: Array) -> int:
+        return int(self.network.twin().forward(x[:1]).shape[1])
+
+
+def _facts(network: Any) -> dict[str, Any]:
+    """What is known of a run before it begins."""
+    return {
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "versions": {"nndebug": __version__, "numpy": np.__version__, "python": platform.python_version()},
+        "network": {
+            "description": network.describe(),
+            "parameters": int(network.flat_parameters.size),
+            "dtype": str(network.dtype),
+            "init": {
+                layer.name: getattr(layer.init, "__name__", str(layer.init))
+                for layer in network.layers
+                if hasattr(layer, "init")
+            },
+            "seed": network.seed,
+        },
+        "sites": [site.to_json() for site in describe_sites(network)],
+        "loss": network.loss.kind,
+        "status": "running",
+    }
+
+
+def _labels(y: Array, targets: Array, loss: Any) -> Array | None:
+    """Class numbers (samples,) if the targets are classes."""
+    if targets.shape[1] == 1:
+        binary = loss.kind == "binary_cross_entropy" and bool(np.isin(targets, (0, 1)).all())
+        return targets[:, 0].astype(np.int64) if binary else None
+    if y.ndim == 1:
+        return y.astype(np.int64)
+    one_hot = bool(np.isin(targets, (0, 1)).all() and (targets.sum(axis=1) == 1).all())
+    return np.asarray(targets.argmax(axis=1)) if one_hot else None
+
+
+def _square(x: Array) -> list[int] | None:
+    """(side, side) if rows look like flat square grey images: at least 8 × 8, no negative value, many zeros."""
+    side = math.isqrt(x.shape[1]) if x.ndim == 2 else 0
+    looks = (
+        side >= 8 and side * side == x.shape[1] and bool(x.min() >= 0) and bool(np.mean(x[:100] == 0) > 0.2)
+    )
+    return [side, side] if looks else None
+
+
+def _extent(x: Array) -> dict[str, float]:
+    return {
+        "mean": float(x.mean(dtype=np.float64)),
+        "std": float(x.std(dtype=np.float64)),
+        "minimum": float(x.min()),
+        "maximum": float(x.max()),
+    }
