@@ -69,7 +69,7 @@ class CoreError(ValueError):
     ("error", "lines"),
     [
         (UserError("no such thing", help="try another"), ["error: no such thing", "help: try another"]),
-        (UserError("on\ntwo lines"), ["error: on two lines"]),
+        (UserError("on\ntwo lines"), ["error: on two lines", "help: nndebug rule --help"]),
         (CoreError("x has NaN", "drop the rows"), ["error: x has NaN", "help: drop the rows"]),
         (
             PermissionError(13, "Permission denied", "/root/x"),

@@ -33,8 +33,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if hasattr(stream, "reconfigure"):  # a mark that the terminal cannot show must not end the program
             stream.reconfigure(errors="backslashreplace")
     warnings.showwarning = _warn
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    command = next((word for word in words if not word.startswith("-")), None)
     try:
-        code = _run(list(sys.argv[1:] if arguments is None else arguments))
+        code = _run(command, words)
         sys.stdout.flush()
         return code
     except BrokenPipeError:
@@ -44,11 +46,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _fail("interrupted", "", INTERRUPTED)
     except Exception as error:
-        return _explain(error)
+        return _explain(error, f"nndebug {command} --help" if command in COMMANDS else "nndebug --help")
 
 
-def _run(arguments: list[str]) -> int:
-    command = next((word for word in arguments if not word.startswith("-")), None)
+def _run(command: str | None, arguments: list[str]) -> int:
     if command is not None and command not in COMMANDS:
         raise UserError(f"there is no command {command!r}", help=did_you_mean(command, COMMANDS))
     parser = Parser(
@@ -76,11 +77,12 @@ def _warn(message: Warning | str, *_: Any) -> None:
     print(f"warning: {' '.join(str(message).split())}", file=sys.stderr)
 
 
-def _explain(error: Exception) -> int:
+def _explain(error: Exception, more: str) -> int:
+    """Says what went wrong; `more` is the command to type where nothing better is known."""
     if os.environ.get("NNDEBUG_TRACEBACK") == "1":
         traceback.print_exc()
     if isinstance(error, UserError) or (isinstance(error, ValueError) and hasattr(error, "help")):
-        return _fail(str(error), getattr(error, "help", ""))
+        return _fail(str(error), getattr(error, "help", "") or more)
     if isinstance(error, OSError):
         place = f"{error.filename}: " if error.filename else ""
         return _fail(

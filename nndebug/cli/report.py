@@ -29,8 +29,10 @@ def run(args: argparse.Namespace) -> int:
     from ..run import Run
 
     recorded = Run.load(args.run)
-    page = args.output or args.run / "report.html"
-    for path in write(recorded, page, png=args.png):
+    epochs = recorded.epochs
+    picture = args.png / f"epoch-{epochs[-1].number if epochs else 0:04d}.png" if args.png else None
+    page = write(recorded, args.output or args.run / "report.html", png=picture)
+    for path in (page, picture) if picture else (page,):
         note(f"wrote  {path}")
     if args.open:
         open_page(page)

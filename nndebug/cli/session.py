@@ -91,7 +91,7 @@ class _EpochLines:
         print("  ".join(parts), flush=True)
 
     def _news(self, result: CheckResult | None) -> list[Finding]:
-        findings = result.findings if result else ()
+        findings = () if result is None else result.findings  # a result is false where something is wrong
         news = [f for f in findings if f.severity.rank > self._seen.get(f.fingerprint, 0)]
         self._seen.update((f.fingerprint, f.severity.rank) for f in news)
         return news

@@ -1,0 +1,189 @@
+"""`nndebug train`, `check` and `report` from end to end: on digits, from flags and from files."""
+
+import argparse
+import json
+
+import pytest
+
+from nndebug.cli import main as cli
+from nndebug.cli.train import FLAGS, describe
+
+FILE = """
+[data]
+kind = "blobs"
+n = 90
+centers = [[0, 0], [3, 3], [0, 4]]
+std = 0.5
+
+[[model.layers]]
+name = "first"
+units = 8
+activation = "leaky_relu"
+slope = 0.1
+
+[[model.layers]]
+type = "dropout"
+rate = 0.1
+
+[[model.layers]]
+units = 3
+
+[loss]
+name = "cross_entropy"
+
+[optimizer]
+name = "adam"
+lr = 0.01
+beta1 = 0.8
+
+[train]
+epochs = 2
+batch_size = 30
+"""
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """An empty working folder."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory):
+    """The run folder of a short training on the digits."""
+    folder = tmp_path_factory.mktemp("runs") / "healthy"
+    assert cli.main(["train", "--epochs", "3", "-q", "-o", str(folder)]) == 0
+    return folder
+
+
+def test_training_prints_a_line_an_epoch_the_diagnosis_and_where_it_wrote(folder, capsys):
+    code = cli.main(["train", "--epochs", "2", "--seed", "1"])
+    out, err = capsys.readouterr()
+    assert code == 0
+    assert [line.split("  ")[0] for line in out.splitlines()[:2]] == ["epoch 1/2", "epoch 2/2"]
+    assert "accuracy" in out.splitlines()[0]
+    assert out.splitlines()[2].startswith("○ ")
+    assert "digits: accuracy" in out
+    assert err.splitlines() == ["wrote  reports/digits/report.html", "next   nndebug check reports/digits"]
+    assert (folder / "reports" / "digits" / "report.html").exists()
+    assert (folder / "reports" / "digits" / "epoch-0002.png").exists()
+
+
+def test_a_second_run_does_not_replace_the_first(folder, capsys):
+    for _ in range(2):
+        assert cli.main(["train", "--epochs", "1", "-q"]) == 0
+    assert (folder / "reports" / "digits" / "manifest.json").exists()
+    assert (folder / "reports" / "digits-2" / "manifest.json").exists()
+
+
+def test_a_rate_that_is_too_high_is_named_and_fails(folder, capsys):
+    assert cli.main(["train", "--lr", "30", "--epochs", "1", "-o", "sick"]) == 1
+    out, err = capsys.readouterr()
+    assert "lr_too_high" in out
+    assert "new: ▲ NND" in out.splitlines()[0]
+    assert "next   nndebug rule NND" in err
+    assert cli.main(["check", "sick"]) == 1
+    assert cli.main(["check", "sick", "--fail-on", "never"]) == 0
+
+
+def test_the_same_command_finds_the_same(folder, capsys):
+    results = []
+    for name in ("a", "b"):
+        cli.main(["train", "--lr", "30", "--epochs", "1", "-q", "-o", name])
+        results.append(json.loads((folder / name / "findings.json").read_text())["findings"])
+    assert results[0]
+    assert results[0] == results[1]
+
+
+def test_check_prints_strict_json_and_nothing_else(recorded, capsys):
+    assert cli.main(["check", str(recorded), "--format", "json"]) == 0
+    out, err = capsys.readouterr()
+    data = json.loads(out, parse_constant=pytest.fail)
+    assert err == ""
+    assert data["verdict"]["severity"] is None
+    assert data["run"]["steps"] == 3 * 144
+    saved = json.loads((recorded / "findings.json").read_text())
+    assert [data[key] for key in ("findings", "passed")] == [saved[key] for key in ("findings", "passed")]
+
+
+def test_check_selects_and_fails_on_what_was_asked(recorded, capsys):
+    assert cli.main(["check", str(recorded), "--select", "NND2", "--ignore", "dead-relu,NND203"]) == 0
+    out, err = capsys.readouterr()
+    assert "suppressed" in out
+    assert err == f"next   nndebug report {recorded} --open\n"
+    # Nothing about the network was looked at: that is not health.
+    assert cli.main(["check", str(recorded), "--select", "not-checked"]) == 3
+
+
+def test_report_writes_page_and_picture_again(recorded, tmp_path, capsys):
+    page = tmp_path / "out.html"
+    assert cli.main(["report", str(recorded), "-o", str(page), "--png", str(tmp_path / "png")]) == 0
+    picture = tmp_path / "png" / "epoch-0003.png"
+    assert capsys.readouterr().err.splitlines() == [f"wrote  {page}", f"wrote  {picture}"]
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert page.read_text("utf-8").lower().startswith("<!doctype html>")
+
+
+def test_open_opens_the_page(recorded, capsys, monkeypatch):
+    opened = []
+    monkeypatch.setattr("webbrowser.open", lambda address: opened.append(address) or True)
+    assert cli.main(["report", str(recorded), "--open"]) == 0
+    assert opened == [(recorded / "report.html").as_uri()]
+
+
+def namespace(**given):
+    return argparse.Namespace(**{**dict.fromkeys([*FLAGS, "experiment", "data"]), **given})
+
+
+def test_flags_describe_the_blogs_network():
+    spec = describe(
+        namespace(data="mnist", activation="sigmoid", output_activation="sigmoid", loss="quadratic", init="normal",
+                  bias_init="normal", lr=3.0, batch=10, epochs=30)
+    ).spec  # fmt: skip
+    assert [layer["units"] for layer in spec["model"]["layers"]] == [30, 10]
+    assert [layer["activation"] for layer in spec["model"]["layers"]] == ["sigmoid", "sigmoid"]
+    assert spec["model"]["inputs"] == 784
+    assert spec["optimizer"]["lr"] == 3.0
+    assert spec["train"]["epochs"] == 30
+
+
+@pytest.fixture
+def blobs(tmp_path):
+    path = tmp_path / "blobs.toml"
+    path.write_text(FILE)
+    return str(path)
+
+
+def test_flags_override_the_file(blobs):
+    plain = describe(namespace(experiment=blobs)).spec
+    changed = describe(
+        namespace(experiment=blobs, activation="relu", output_activation="softmax", init="he", loss="cce",
+                  optimizer="sgd", l2=0.5, batch=7, epochs=9, seed=4, dtype="float64")
+    ).spec  # fmt: skip
+    first, dropout, last = changed["model"]["layers"]
+    assert (first["name"], first["activation"], first["init"]) == ("first", "relu", {"kind": "he"})
+    assert dropout == plain["model"]["layers"][1]
+    assert last["activation"] == "softmax"
+    assert changed["optimizer"] == {"name": "sgd", "lr": 0.01, "l2": 0.5}
+    assert changed["loss"]["name"] == "cce"
+    assert [changed["train"][key] for key in ("epochs", "batch_size", "seed")] == [9, 7, 4]
+    assert changed["model"]["dtype"] == "float64"
+    assert changed["data"] == plain["data"]
+
+
+def test_layers_override_the_files_layers(blobs):
+    model = describe(namespace(experiment=blobs, layers=[2, 20, 10, 3])).spec["model"]
+    assert model["inputs"] == 2
+    assert [(layer["units"], layer.get("activation")) for layer in model["layers"]] == [
+        (20, "leaky_relu"),
+        (10, "leaky_relu"),
+        (3, None),
+    ]
+
+
+def test_an_experiment_file_trains(folder, blobs, capsys):
+    assert cli.main(["train", blobs, "-q", "--fail-on", "never"]) == 0
+    out, err = capsys.readouterr()
+    assert "blobs: accuracy" in out
+    assert "wrote  reports/blobs/report.html" in err
