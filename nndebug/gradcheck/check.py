@@ -1,0 +1,126 @@
+"""`gradcheck`: puts the ways of checking together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..signals import Array
+from .comparing import compare, unresolved
+from .faults import Diagnosis
+from .independent import independent
+from .linear import Linear, linear_form
+from .local import Trial, try_layer
+from .probe import probe
+from .result import GradCheck, Row
+from .structured import Structured, equation_of
+from .tape import RandomLossError, Tape, site
+from .update import check_update
+
+
+def gradcheck(
+    network: Any,
+    x: Any = None,
+    y: Any = None,
+    *,
+    samples: int | None = None,
+    seed: int = 0,
+    optimizer: Any = None,
+) -> GradCheck:
+    """Checks every entry of a network's gradient against numerical derivatives, and names what is wrong.
+
+    Works on a float64 copy in training mode with frozen random masks; the network, its generators and the
+    optimiser stay as they are.
+
+    Args:
+        network: layers with `forward`, `backward`, `parameters` and `gradients`; a loss with `per_sample` and
+            `gradient`, as in the core.
+        x: inputs (batch, …); random ones if None.
+        y: targets; random ones that suit the loss if None.
+        samples: rows to check on. By default all rows of x up to 32, else 10 or so of them, never as many as a
+            layer is wide.
+        seed: seed of everything random in the check.
+        optimizer: its update and L2 penalty are checked too.
+
+    Returns:
+        A `GradCheck`: truthy when all agrees; prints as a table.
+
+    Raises:
+        UserError: the network has no layers or loss, its forward raises, or x and y do not fit it.
+    """
+    rng = np.random.default_rng(seed)
+    copied, sentence = independent(network)
+    with np.errstate(all="ignore"):
+        inputs, targets, rows_from = probe(copied, x, y, samples, rng)
+        description = _describe(network)
+        notes = [f"{sentence[:-1]}, on {rows_from} (seed {seed})."]
+        try:
+            tape = Tape(copied, inputs, targets)
+        except RandomLossError as error:
+            rows = _nothing(copied, str(error))
+            return GradCheck(description, tuple(rows), notes=tuple(notes), samples=len(inputs), seed=seed)
+        rows, parts, faults = _compare(tape, rng)
+        if optimizer is not None:
+            update_rows, update_faults = check_update(copied, optimizer, rng)
+            rows, faults = [*rows, *update_rows], [*faults, *update_faults]
+    notes = [*_shared(network), *tape.notes, *notes]
+    return GradCheck(description, tuple(rows), tuple(parts), tuple(faults), tuple(notes), tape.batch, seed)
+
+
+def _compare(tape: Tape, rng: np.random.Generator) -> tuple[list[Row], list[Row], list[Any]]:
+    layers = tape.layers
+    claimed = tape.claimed()
+    forms: dict[int, Linear | None] = {index: linear_form(tape, index, rng) for index in range(len(layers))}
+    structured = Structured(tape, claimed, forms)
+    loss_row, loss_right = _loss(tape, structured, claimed.loss_gradient)
+    rows = structured.rows()
+    trials: list[Trial] = [
+        try_layer(tape, index, forms[index], rng) for index in reversed(range(len(layers)))
+    ]
+    for index, form in forms.items():
+        if form is None and getattr(layers[index], "kind", "") == "dense":
+            tape.notes.append(f"{site(layers, index)}: its forward is not x @ weight + bias.")
+    faults = Diagnosis(tape, claimed, forms, rows).faults(loss_row, loss_right, trials)
+    return rows, [loss_row, *(row for trial in trials for row in trial.rows)], faults
+
+
+def _loss(tape: Tape, structured: Structured, claimed: Array | None) -> tuple[Row, Array | None]:
+    size = tape.output.size
+    if not np.isfinite(tape.loss_value):
+        return unresolved("loss", "output", "BP1", size, f"the loss is {tape.loss_value}"), None
+    if structured.mixing == len(tape.layers):
+        return unresolved("loss", "output", "BP1", size, "the loss mixes samples"), None
+    right, error = structured.loss_derivative()
+    if claimed is None:
+        return unresolved("loss", "output", "BP1", size, "loss.gradient raises"), None
+    return compare("loss", "output", "BP1", claimed, right, error, eps=tape.eps), right
+
+
+def _nothing(network: Any, reason: str) -> list[Row]:
+    return [
+        unresolved(site(network.layers, index), name, equation_of(value), value.size, reason)
+        for index in reversed(range(len(network.layers)))
+        for name, value in getattr(network.layers[index], "parameters", {}).items()
+    ]
+
+
+def _shared(network: Any) -> list[str]:
+    """Parameters that lie in the same memory: each gradient is right, yet their sum is what counts."""
+    named = [
+        (f"{site(network.layers, index)}.{name}", value)
+        for index, layer in enumerate(network.layers)
+        for name, value in getattr(layer, "parameters", {}).items()
+        if value.size
+    ]
+    return [
+        f"{first} and {second} share memory: the true gradient of both is the sum of the two."
+        for at, (first, a) in enumerate(named)
+        for second, b in named[at + 1 :]
+        if np.may_share_memory(a, b)
+    ]
+
+
+def _describe(network: Any) -> str:
+    describe = getattr(network, "describe", None)
+    return str(describe()) if callable(describe) else type(network).__name__

@@ -1,0 +1,161 @@
+"""From two gradients and an error estimate to a verdict."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from ..signals import Array
+from .result import Row, Verdict
+
+FLOOR = 1e-6
+"""Differences below this share of the tensor's scale are not called disagreement, however small the error."""
+
+MARGIN = 10.0
+"""A difference disagrees only if it is this many times the estimated error."""
+
+BLURRED = 1e-6
+"""An error above this share of the scale leaves too much room to say that a gradient agrees."""
+
+BLURRED_SINGLE = 1e-3
+"""The same where the network could not be computed in float64."""
+
+ZERO = 1e-8
+"""A gradient that is all rounding, and below this share of the network's largest derivative, is zero."""
+
+NOTHING = "zero everywhere: nothing flows here"
+
+
+def compare(
+    layer: str,
+    parameter: str,
+    equation: str,
+    claimed: Array | None,
+    right: Array,
+    uncertainty: Array | float,
+    *,
+    kinks: int = 0,
+    eps: float = 2.3e-16,
+    scale: float | None = None,
+    reference: float = 0.0,
+) -> Row:
+    """Compares a gradient with the right one, entry by entry.
+
+    Args:
+        layer: site name.
+        parameter: parameter name.
+        equation: BP1 to BP4, `update` or `penalty`.
+        claimed: the network's gradient, None if it has none.
+        right: the right gradient.
+        uncertainty: estimated absolute error of each entry of `right`.
+        kinks: numerical derivatives behind `right` that sat on a kink.
+        eps: machine epsilon of the arithmetic.
+        scale: size against which a difference counts; the largest entry of `right` if None.
+        reference: size of the network's largest derivative, against which a whole tensor may be zero.
+    """
+
+    def row(verdict: Verdict, wrong: int, reason: str, at: tuple[int, ...] = ()) -> Row:
+        worst = analytic = numeric = blur = np.nan
+        if at:
+            analytic, numeric = float(given[at]), float(right[at])
+            size = max(abs(analytic), abs(numeric), 1e-8 * largest)
+            worst = _ratio(difference[at], size)
+            blur = _ratio(error[at], size)
+        return Row(
+            layer,
+            parameter,
+            equation,
+            right.size,
+            wrong,
+            worst,
+            at,
+            analytic,
+            numeric,
+            blur,
+            verdict,
+            reason,
+            kinks,
+        )
+
+    trouble = shape_trouble(claimed, right.shape)
+    if claimed is None or trouble:
+        return row(Verdict.DISAGREES, right.size, trouble)
+    if not right.size:
+        return row(Verdict.AGREES, 0, "it is empty")
+    right, given = np.asarray(right, np.float64), np.asarray(claimed, np.float64)
+    error = np.broadcast_to(np.asarray(uncertainty, np.float64), right.shape)
+    magnitude = np.abs(right)
+    with np.errstate(all="ignore"):
+        difference = np.abs(given - right)
+        known = np.isfinite(magnitude + error)
+        largest = float(np.max(magnitude, where=known, initial=0.0)) if scale is None else scale
+        if not np.isfinite(given).all():
+            bad = ~np.isfinite(given)
+            count = int(bad.sum())
+            return row(Verdict.DISAGREES, count, f"{count:,} entries are NaN or infinite", _first(bad))
+        wrong = known & (difference > np.maximum(MARGIN * error, FLOOR * largest))
+        size = np.maximum(np.maximum(np.abs(given), magnitude), 1e-8 * largest or 1.0)
+        ratio = difference / size
+    if wrong.any():
+        at = _largest(np.where(wrong, difference if scale is not None else ratio, -1.0))
+        reason = "" if given.any() else "your gradient is zero everywhere"
+        return row(Verdict.DISAGREES, int(wrong.sum()), reason, at)
+    if not known.all():
+        count = right.size - int(known.sum())
+        return row(Verdict.UNRESOLVED, 0, f"the loss is not finite near {count:,} entries", _first(~known))
+    at = _largest(ratio)
+    blur = float(error.max())
+    if not magnitude.any() and not given.any():
+        return row(Verdict.AGREES, 0, NOTHING if scale is None else "", at)
+    if max(largest, float(np.abs(given).max())) <= MARGIN * blur <= ZERO * reference:
+        return row(Verdict.AGREES, 0, f"{NOTHING}, to within rounding", at)
+    if blur > (BLURRED if eps < 1e-12 else BLURRED_SINGLE) * largest:
+        share = f"{blur / largest:.0e} of the largest entry" if largest else f"{blur:.0e}"
+        return row(Verdict.UNRESOLVED, 0, f"the numerical derivative is only good to {share}", at)
+    return row(Verdict.AGREES, 0, "", at)
+
+
+def unresolved(layer: str, parameter: str, equation: str, entries: int, reason: str) -> Row:
+    """A row about which nothing can be said."""
+    nan = float("nan")
+    return Row(layer, parameter, equation, entries, 0, nan, (), nan, nan, nan, Verdict.UNRESOLVED, reason)
+
+
+def failed(layer: str, parameter: str, equation: str, entries: int, reason: str) -> Row:
+    """A row that disagrees because there is nothing to compare."""
+    return replace(
+        unresolved(layer, parameter, equation, entries, reason), verdict=Verdict.DISAGREES, wrong=entries
+    )
+
+
+def shape_trouble(claimed: Array | None, shape: tuple[int, ...]) -> str:
+    """What is wrong with the shape of a gradient, empty if nothing is.
+
+    >>> shape_trouble(np.zeros((1, 30)), (30,))
+    'your gradient has shape (1, 30), the parameter (30,)'
+    """
+    if claimed is None:
+        return "the network has no gradient for it"
+    if claimed.shape == shape:
+        return ""
+    message = f"your gradient has shape {claimed.shape}, the parameter {shape}"
+    try:
+        result = np.broadcast_shapes(claimed.shape, shape)
+    except ValueError:
+        return message
+    if result == shape:
+        return f"{message}: an update would broadcast it silently"
+    return f"{message}: subtracting one from the other gives {result}"
+
+
+def _ratio(part: float, whole: float) -> float:
+    return float(part / whole) if whole else float(part)
+
+
+def _first(mask: Array) -> tuple[int, ...]:
+    return tuple(int(i) for i in np.unravel_index(int(np.argmax(mask)), mask.shape))
+
+
+def _largest(values: Array) -> tuple[int, ...]:
+    return tuple(int(i) for i in np.unravel_index(int(np.argmax(values)), values.shape))

@@ -1,0 +1,255 @@
+"""From layers that disagree with themselves to what is wrong in the code, and the mistake that explains it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..signals import Array
+from .catalogue import CATALOGUES, elementwise_loss
+from .functions import recognise
+from .linear import Linear
+from .local import Trial, by_columns, disagreeing, input_equation, try_layer
+from .mistakes import Evidence, name_mistakes
+from .result import Fault, Row, Verdict
+from .tape import Claimed, Tape, site
+
+AGAIN = 1e-9
+"""Two runs of the same pass may differ by this much, relative to the largest entry."""
+
+
+class Diagnosis:
+    """Collects the faults of one check.
+
+    Args:
+        tape: the recorded pass.
+        claimed: the network's gradients.
+        forms: layer index → its linear form.
+        rows: every parameter against the whole network.
+    """
+
+    def __init__(
+        self, tape: Tape, claimed: Claimed, forms: Mapping[int, Linear | None], rows: Sequence[Row]
+    ) -> None:
+        self.tape, self.claimed, self.forms, self.rows = tape, claimed, forms, rows
+        self.layers = tape.layers
+        self.owners = [i for i, layer in enumerate(self.layers) if getattr(layer, "parameters", {})]
+
+    def faults(self, loss_row: Row | None, loss_right: Array | None, trials: Sequence[Trial]) -> list[Fault]:
+        """What is wrong, the place nearest to the output first.
+
+        Args:
+            loss_row: the loss's gradient, compared; None if it could not be.
+            loss_right: the right one.
+            trials: every layer by itself, in any order.
+        """
+        found: list[Fault] = []
+        if loss_row is not None and loss_row.verdict is Verdict.DISAGREES and loss_right is not None:
+            found.append(self._loss_fault(loss_right))
+        broken = self.claimed.broken
+        if broken and broken.index == len(self.layers):
+            found.append(Fault(self._output_name(), "BP1", "loss", f"its error cannot be computed: {broken}"))
+        for trial in sorted(trials, key=lambda t: -t.index):
+            clean = not found and self._agree_after(trial.index)
+            found += self._crash(trial) if trial.error else self._layer_faults(trial, clean)
+        if not found:
+            found = self._chain_faults()
+        return [*found, *self._pass_faults()]
+
+    # --- the loss and the layers --------------------------------------------------------------------------------
+
+    def _loss_fault(self, right: Array) -> Fault:
+        tape, kind = self.tape, str(getattr(self.tape.loss, "kind", ""))
+        output = np.asarray(tape.output, np.float64)
+        target = self._encoded(output)
+        raw = np.asarray(tape.loss.per_sample(np.array(tape.output), tape.y))
+        evidence = Evidence(
+            "loss", np.asarray(self.claimed.loss_gradient), right, output, output, np.ones_like(output),
+            self._names(len(self.layers)), loss=kind, target=target, per_sample=raw,
+            elementwise=None if target is None else elementwise_loss(kind, output, target),
+        )  # fmt: skip
+        sentence = "its error is wrong, for loss.gradient is not the derivative of the loss"
+        mistakes = name_mistakes(evidence, CATALOGUES)
+        return Fault(self._output_name(), "BP1", "loss", sentence, mistakes)
+
+    def _layer_faults(self, trial: Trial, clean: bool) -> list[Fault]:
+        faults = []
+        for row in disagreeing(trial):
+            part = self._part(trial.index, row.parameter)
+            sentence = {
+                "activation": "its backward is wrong",
+                "dropout": "its backward is wrong",
+                "input": "the error that its backward passes on is wrong",
+            }.get(part, f"the gradient of its {row.parameter} is wrong")
+            if row.reason:
+                sentence += f" ({row.reason})"
+            mistakes = self._mistakes(trial, row.parameter, part)
+            faults.append(Fault(row.layer, row.equation, part, sentence, mistakes, clean))
+        return faults
+
+    def _crash(self, trial: Trial) -> list[Fault]:
+        """A backward that raises. One that mixes up axes runs when both have the same length: try that."""
+        name, form = site(self.layers, trial.index), self.forms[trial.index]
+        equation = input_equation(self.layers, trial.index)
+        crash = Fault(name, equation, "backward", f"its {trial.error}")
+        if form is None:
+            return [crash]
+        units = trial.y.shape[1]
+        square = try_layer(self.tape, trial.index, form, np.random.default_rng(units), units)
+        if square.error or not disagreeing(square):
+            return [crash]
+        return [
+            Fault(
+                fault.layer, fault.equation, fault.part,
+                f"its {trial.error} on {len(trial.x)} rows; with as many rows as units ({units}) it runs, and "
+                + fault.sentence,
+                fault.mistakes,
+            )
+            for fault in self._layer_faults(square, False)
+        ]  # fmt: skip
+
+    def _mistakes(self, trial: Trial, parameter: str, part: str) -> tuple[Any, ...]:
+        given = trial.given.get(parameter)
+        if given is None:
+            return ()
+        right = trial.right.get(parameter)
+        if right is None:
+            right = by_columns(self.tape, trial, parameter)
+        evidence = Evidence(
+            part, given, right, trial.x, trial.y, trial.u, self._names(trial.index),
+            weight=trial.weight, function=recognise(trial.x, trial.y) if part == "activation" else None,
+            others=self._other_weights(trial.index),
+        )  # fmt: skip
+        return name_mistakes(evidence, CATALOGUES)
+
+    # --- the network around the layers --------------------------------------------------------------------------
+
+    def _chain_faults(self) -> list[Fault]:
+        """Every layer is right by itself, yet a gradient is wrong: the network's own chain, or a tiny mistake."""
+        wrong = [row for row in self.rows if row.verdict is Verdict.DISAGREES]
+        if not wrong:
+            return []
+        layer = wrong[0].layer
+        of_layer = [row for row in wrong if row.layer == layer]
+        equation = of_layer[0].equation if len(of_layer) == 1 else "BP2"
+        if len(of_layer) > 1 and layer == self._output_name():
+            equation = "BP1"
+        index, parameter = next(
+            (i, n) for i in self.owners for n in self.layers[i].parameters
+            if site(self.layers, i) == layer and n == of_layer[0].parameter
+        )  # fmt: skip
+        given, right = (g.get((index, parameter)) for g in (self.claimed.gradients, self.claimed.chained))
+        sentence = "its gradient is wrong"
+        if given is None or right is None:
+            return [Fault(layer, equation, "network", sentence)]
+        largest = float(np.abs(right).max(initial=0.0))
+        if given.shape == right.shape and np.abs(given - right).max(initial=0.0) <= AGAIN * largest:
+            return [Fault(layer, equation, "network", sentence, isolated=self._agree_after(index))]
+        sentence += ", though each layer by itself is right: look at how the network chains them"
+        names = self._names(index)
+        part = self._part(index, parameter)
+        nothing = np.zeros((self.tape.batch, 1))
+        evidence = Evidence(part, given, right, self.tape.inputs[index], nothing, nothing, names)
+        mistakes = name_mistakes(evidence, {})
+        return [Fault(layer, equation, "network", sentence, mistakes, self._agree_after(index))]
+
+    def _pass_faults(self) -> list[Fault]:
+        """What a second pass and a pass without input gradient give."""
+        first = self.claimed.gradients
+        if not first:
+            return []
+        faults = []
+        kept = self._first_difference(self.claimed.again)
+        if kept and not hasattr(self.tape.network, "zero_grad"):
+            index, parameter = kept
+            doubled = np.allclose(self.claimed.again[kept], 2 * first[kept], rtol=AGAIN)
+            sentence = f"the gradient of its {parameter} changes when the same pass is run twice"
+            if doubled:
+                sentence = f"the gradient of its {parameter} is added to the one before: it is not cleared"
+            faults.append(
+                Fault(site(self.layers, index), self._equation(index, parameter), "passes", sentence)
+            )
+        skipped = self._first_difference(self.claimed.skipping) if self.claimed.skipping else None
+        if skipped:
+            index, parameter = skipped
+            sentence = f"the gradient of its {parameter} is another one when no input gradient is asked for, as in fit"
+            faults.append(
+                Fault(site(self.layers, index), self._equation(index, parameter), "passes", sentence)
+            )
+        return faults
+
+    def _first_difference(self, other: Mapping[tuple[int, str], Array]) -> tuple[int, str] | None:
+        for key in reversed(self.claimed.gradients):
+            mine, theirs = self.claimed.gradients[key], other.get(key)
+            if theirs is None or mine.shape != theirs.shape:
+                return key
+            tolerance = AGAIN * float(np.abs(mine).max(initial=0.0))
+            if not np.allclose(theirs, mine, rtol=AGAIN, atol=tolerance, equal_nan=True):
+                return key
+        return None
+
+    # --- names --------------------------------------------------------------------------------------------------
+
+    def _agree_after(self, index: int) -> bool:
+        """Whether there are parameters after this layer, and all of them agree."""
+        after = {site(self.layers, i) for i in self.owners if i > index}
+        rows = [row for row in self.rows if row.layer in after]
+        return bool(rows) and all(row.verdict is Verdict.AGREES for row in rows)
+
+    def _part(self, index: int, parameter: str) -> str:
+        form = self.forms.get(index)
+        if form:
+            return {form.weight: "weight", form.bias: "bias"}.get(parameter, "input")
+        if parameter != "input":
+            return parameter
+        layer = self.layers[index]
+        if getattr(layer, "kind", "") == "dropout":
+            return "dropout"
+        same = self.tape.inputs[index].shape == self.tape.outputs[index].shape
+        return "activation" if same and not getattr(layer, "parameters", {}) else "passed back"
+
+    def _equation(self, index: int, parameter: str) -> str:
+        return "BP3" if self.layers[index].parameters[parameter].ndim < 2 else "BP4"
+
+    def _output_name(self) -> str:
+        return site(self.layers, self.owners[-1]) if self.owners else "output"
+
+    def _names(self, index: int) -> dict[str, str]:
+        """Fields of the templates for layer `index`: dense layers count from 1, as in delta2 = error of W2."""
+        last = len(self.owners)
+        number = sum(1 for i in self.owners if i <= index)
+        incoming = f"delta{number + 1} @ W{number + 1}.T"
+        if number == last:
+            incoming = f"dC/da{number}"
+        elif self.owners[number] != index + 1:
+            incoming = f"dL/da{number}"
+        kind = getattr(self.layers[index], "kind", "") if index < len(self.layers) else ""
+        activated = bool(self.owners) and self.owners[-1] < len(self.layers) - 1
+        return {
+            "delta": f"delta{number}" if number else "dL/dx",
+            "incoming": incoming,
+            "W": f"W{number}",
+            "b": f"b{number}",
+            "z": f"z{number}" if number else "x",
+            "a": f"a{number}",
+            "before": f"a{number - 1}" if number > 1 else "x",
+            "out": f"{'a' if activated else 'z'}{last}",
+            "f": str(kind or "f"),
+        }
+
+    def _other_weights(self, index: int) -> dict[str, Array]:
+        found = {}
+        for number, owner in enumerate(self.owners, 1):
+            form = self.forms.get(owner)
+            if form and owner != index:
+                found[f"W{number}"] = np.asarray(self.layers[owner].parameters[form.weight])
+        return found
+
+    def _encoded(self, output: Array) -> Array | None:
+        try:
+            return np.asarray(self.tape.loss.encode(self.tape.y, output.shape[1], np.float64))
+        except Exception:  # a loss of one's own need not know how
+            target = np.asarray(self.tape.y)
+            return target if target.shape == output.shape else None

@@ -1,0 +1,90 @@
+"""The activations that the catalogue of mistakes knows, and how to recognise one by its values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..signals import Array
+
+
+@dataclass(frozen=True)
+class Function:
+    """An activation.
+
+    Attributes:
+        name: as in `sigmoid`.
+        value: z → a.
+        derivative: z → da/dz; for softmax its diagonal.
+        from_value: a → da/dz, as programs usually compute it; None if the derivative needs z.
+        recipe: that formula in the name of its argument, as in `v * (1 - v)`.
+    """
+
+    name: str
+    value: Callable[[Array], Array]
+    derivative: Callable[[Array], Array]
+    from_value: Callable[[Array], Array] | None = None
+    recipe: str = ""
+
+
+def sigmoid(z: Array) -> Array:
+    # Either branch keeps exp from overflowing.
+    e = np.exp(-np.abs(z))
+    return np.where(z >= 0, 1 / (1 + e), e / (1 + e))
+
+
+def softmax(z: Array) -> Array:
+    e = np.exp(z - z.max(axis=-1, keepdims=True))
+    result: Array = e / e.sum(axis=-1, keepdims=True)
+    return result
+
+
+def _logistic_slope(a: Array) -> Array:
+    slope: Array = a * (1 - a)
+    return slope
+
+
+def _tanh_slope(a: Array) -> Array:
+    slope: Array = 1 - a * a
+    return slope
+
+
+def _step(z: Array) -> Array:
+    return (z > 0).astype(np.float64)
+
+
+SIGMOID = Function(
+    "sigmoid", sigmoid, lambda z: _logistic_slope(sigmoid(z)), _logistic_slope, "{} * (1 - {})"
+)
+TANH = Function("tanh", np.tanh, lambda z: _tanh_slope(np.tanh(z)), _tanh_slope, "1 - {}**2")
+RELU = Function("relu", lambda z: np.maximum(z, 0), _step)
+IDENTITY = Function("identity", lambda z: z, np.ones_like)
+SOFTMAX = Function(
+    "softmax", softmax, lambda z: _logistic_slope(softmax(z)), _logistic_slope, "{} * (1 - {})"
+)
+FUNCTIONS = (SIGMOID, TANH, RELU, IDENTITY, SOFTMAX)
+
+
+def recognise(z: Array, a: Array) -> Function | None:
+    """The known activation whose values these are, whatever the layer is called.
+
+    >>> recognise(np.array([[-1.0, 2.0]]), np.array([[0.0, 2.0]])).name
+    'relu'
+    """
+    if z.shape != a.shape or not z.size:
+        return None
+    for function in FUNCTIONS:
+        if np.allclose(function.value(z), a, rtol=1e-9, atol=1e-12):
+            return function
+    slope = float(np.median(a[z < 0] / z[z < 0])) if (z < 0).any() else 1.0
+    leaky = leaky_relu(slope)
+    return leaky if np.allclose(leaky.value(z), a, rtol=1e-9, atol=1e-12) else None
+
+
+def leaky_relu(slope: float) -> Function:
+    """LeakyReLU with this slope at z <= 0."""
+    return Function(
+        "leaky_relu", lambda z: np.where(z > 0, z, slope * z), lambda z: np.where(z > 0, 1.0, slope)
+    )

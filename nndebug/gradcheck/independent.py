@@ -1,0 +1,144 @@
+"""A copy of a network that can be shifted, run and differentiated while the original stays as it is."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from types import CellType, FunctionType, MethodType
+from typing import Any
+
+import numpy as np
+
+from ..errors import UserError
+
+
+def independent(network: Any) -> tuple[Any, str]:
+    """A float64 copy, in training mode, that shares nothing which a pass could change.
+
+    Args:
+        network: anything with `layers`, `loss` and, best of all, `copy(dtype=...)`.
+
+    Returns:
+        The copy, and one sentence that says what was checked.
+
+    Raises:
+        UserError: there are no layers or no loss, or the copy is not of the same layers.
+    """
+    if not hasattr(network, "layers") or not hasattr(network, "loss"):
+        raise UserError(
+            f"{type(network).__name__} has no layers or no loss",
+            help="gradcheck needs network.layers, each with forward and backward, and network.loss",
+        )
+    before = _dtype(network)
+    other, converted = _copied(network)
+    if [type(a) for a in other.layers] != [type(a) for a in network.layers]:
+        raise UserError(
+            f"{type(network).__name__}.copy() gives other layers than the network has",
+            help="a copy must keep the class of every layer, or another backward is checked than the one that trains",
+        )
+    replaced: dict[int, Any] = {id(network): other}
+    replaced.update((id(a), b) for a, b in zip(network.layers, other.layers))
+    for original, twin in [(network, other), *zip(network.layers, other.layers)]:
+        _separate(original, twin, replaced)
+    try:
+        other.loss = copy.deepcopy(network.loss)
+    except Exception:  # a loss that cannot be copied is shared; the core's losses have no state
+        other.loss = network.loss
+    _set_training(other)
+    where = "a float64 copy" if converted else "a copy"
+    sentence = f"Checked on {where} of your {before} network, which is untouched."
+    return other, sentence
+
+
+def generators(layer: Any) -> list[np.random.Generator]:
+    """The random generators that a layer owns."""
+    return [value for value in _attributes(layer).values() if isinstance(value, np.random.Generator)]
+
+
+def _copied(network: Any) -> tuple[Any, bool]:
+    if not hasattr(network, "copy"):
+        return copy.deepcopy(network), _dtype(network) == "float64"
+    try:
+        return network.copy(dtype="float64"), True
+    except TypeError:  # a copy() of the user's own, without dtype
+        return network.copy(), _dtype(network) == "float64"
+
+
+def _dtype(network: Any) -> str:
+    kinds = {
+        str(value.dtype) for layer in network.layers for value in getattr(layer, "parameters", {}).values()
+    }
+    return "/".join(sorted(kinds)) or "float64"
+
+
+def _attributes(thing: Any) -> dict[str, Any]:
+    return getattr(thing, "__dict__", {})
+
+
+def _separate(original: Any, twin: Any, replaced: dict[int, Any]) -> None:
+    """Gives `twin` its own state: containers and generators are copied, patched methods follow the copy."""
+    for name, value in list(_attributes(twin).items()):
+        if name in ("layers", "loss") or value is not _attributes(original).get(name):
+            continue
+        if isinstance(value, np.ndarray | np.random.Generator | list | dict | set | bytearray):
+            try:
+                setattr(twin, name, copy.deepcopy(value))
+            except Exception:  # what cannot be copied cannot hold plain numbers that a pass would change
+                continue
+        elif isinstance(value, MethodType | FunctionType):
+            setattr(twin, name, rebound(value, replaced))
+
+
+def rebound(function: Callable[..., Any], replaced: dict[int, Any]) -> Callable[..., Any]:
+    """A method or closure that speaks of the copies where it spoke of the originals.
+
+    `layer.backward = lambda g: -original(g)` is how one patches a layer at a prompt; a plain copy of that
+    attribute would go on working on the original layer.
+
+    Args:
+        function: the patched method.
+        replaced: id of an original object → its copy.
+    """
+
+    def follow(value: Any) -> Any:
+        if id(value) in replaced:
+            return replaced[id(value)]
+        if isinstance(value, MethodType) and id(value.__self__) in replaced:
+            return MethodType(value.__func__, replaced[id(value.__self__)])
+        return value
+
+    moved = follow(function)
+    if moved is not function or not isinstance(function, FunctionType):
+        return moved  # type: ignore[no-any-return]
+    used = {n: function.__globals__[n] for n in function.__code__.co_names if n in function.__globals__}
+    names = {n: follow(v) for n, v in used.items() if follow(v) is not v}
+    old_cells, old_defaults = function.__closure__ or (), function.__defaults__ or ()
+    cells = tuple(CellType(follow(c.cell_contents)) if _moves(c, follow) else c for c in old_cells)
+    defaults = tuple(follow(v) for v in old_defaults)
+    if not names and all(map(_same, cells, old_cells)) and all(map(_same, defaults, old_defaults)):
+        return function
+    world = {**function.__globals__, **names}
+    twin = FunctionType(function.__code__, world, function.__name__, defaults or None, cells or None)
+    twin.__kwdefaults__ = function.__kwdefaults__
+    return twin
+
+
+def _same(a: Any, b: Any) -> bool:
+    return a is b
+
+
+def _moves(cell: CellType, follow: Callable[[Any], Any]) -> bool:
+    try:
+        return follow(cell.cell_contents) is not cell.cell_contents
+    except ValueError:  # a cell that is not filled yet
+        return False
+
+
+def _set_training(network: Any) -> None:
+    # What is checked is what training runs: Dropout drops, buffers are reused.
+    for thing in (network, *network.layers):
+        if hasattr(thing, "training"):
+            try:
+                thing.training = True
+            except AttributeError:  # a property without setter: the layers' own flags decide
+                continue

@@ -1,0 +1,290 @@
+"""Every layer by itself: its backward against its own forward, at random points.
+
+No deep chain, so that errors do not mix: a layer that disagrees here is a culprit, and the product that disagrees
+says which equation. A dense layer is compared with its closed form, an elementwise one entry by entry, anything
+else along random directions: ⟨u, J v⟩ by differences of forward against ⟨backward(u), v⟩.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..signals import Array
+from .comparing import compare, failed
+from .differences import JUMP, POINTS, fourth_order, truncation_error
+from .linear import Linear, moved_parameters
+from .result import Row, Verdict
+from .structured import equation_of
+from .tape import Tape, site
+
+DIRECTIONS = 2
+"""Random directions for each tensor: what one misses by cancellation, two do not."""
+
+OFF_KINK = 0.1
+"""Random inputs keep this distance from 0, where ReLU has its kink."""
+
+
+MOST_COLUMNS = 2000
+"""Columns of a layer's input that are shifted one by one to name a mistake."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One backward pass of one layer at a random point: what it got, what it gave, what is right.
+
+    Attributes:
+        index: index of the layer.
+        x, y: input and output (batch, …).
+        u: output gradient that backward was given (batch, …).
+        weight, bias: parameters at that point, where the layer is dense.
+        given: part → the layer's gradient (`input` or a parameter's name); None where it has none.
+        right: part → the right gradient, where it is known entry by entry.
+        rows: one for each part.
+        error: what backward raised, empty if nothing.
+    """
+
+    index: int
+    x: Array
+    y: Array
+    u: Array
+    given: dict[str, Array | None]
+    right: dict[str, Array]
+    rows: tuple[Row, ...]
+    weight: Array | None = None
+    bias: Array | None = None
+    error: str = ""
+
+
+def try_layer(
+    tape: Tape, index: int, form: Linear | None, rng: np.random.Generator, batch: int | None = None
+) -> Trial:
+    """Checks one layer's backward at a random point.
+
+    Args:
+        tape: the recorded pass.
+        index: index of the layer.
+        form: its linear form, or None.
+        rng: where the point and the directions come from.
+        batch: rows of the point; as recorded if None.
+    """
+    if form:
+        with moved_parameters(tape.layers[index], rng):
+            return _try_linear(tape, index, form, rng, batch or tape.batch)
+    return _try_other(tape, index, rng)
+
+
+def input_equation(layers: list[Any], index: int) -> str:
+    """BP1 for what stands between the last layer with parameters and the loss, BP2 for everything below."""
+    after = layers[index + 1 :]
+    owns = bool(getattr(layers[index], "parameters", {}))
+    return "BP2" if owns or any(getattr(layer, "parameters", {}) for layer in after) else "BP1"
+
+
+def _try_linear(tape: Tape, index: int, form: Linear, rng: np.random.Generator, batch: int) -> Trial:
+    layer, name = tape.layers[index], site(tape.layers, index)
+    dtype = tape.inputs[index].dtype
+    x = rng.normal(size=(batch, tape.inputs[index].shape[1])).astype(dtype)
+    y = np.array(tape.forward(index, x))
+    u = rng.normal(size=y.shape).astype(dtype)
+    weight = np.array(layer.parameters[form.weight])
+    bias = np.array(layer.parameters[form.bias]) if form.bias else None
+    right = {"input": u @ weight.T, form.weight: x.T @ u}
+    # Each sum of n products may be off by n roundings of its absolute terms.
+    slack = 4 * tape.eps
+    error = {
+        "input": slack * u.shape[1] * (np.abs(u) @ np.abs(weight).T),
+        form.weight: slack * batch * (np.abs(x).T @ np.abs(u)),
+    }
+    if form.bias:
+        right[form.bias] = u.sum(axis=0)
+        error[form.bias] = slack * batch * np.abs(u).sum(axis=0)
+    given, failure = _backward(layer, u)
+    if failure:
+        rows = tuple(
+            failed(name, part, _equation(tape, index, part), value.size, failure)
+            for part, value in right.items()
+        )
+        return Trial(index, x, y, u, given, right, rows, weight, bias, failure)
+    rows = tuple(
+        compare(name, part, _equation(tape, index, part), given.get(part), value, error[part], eps=tape.eps)
+        for part, value in right.items()
+        if part != "input" or index or given.get(part) is not None  # a first layer need not pass anything on
+    )
+    return Trial(index, x, y, u, given, right, rows, weight, bias)
+
+
+def _try_other(tape: Tape, index: int, rng: np.random.Generator) -> Trial:
+    layer, name = tape.layers[index], site(tape.layers, index)
+    x = _random_input(tape, index, rng)
+    y = np.array(tape.forward(index, x))
+    u = rng.normal(size=y.shape).astype(y.dtype)
+    equation = input_equation(tape.layers, index)
+    slopes = (
+        _elementwise(tape, index, x, y, rng)
+        if x.shape == y.shape and not getattr(layer, "parameters", {})
+        else None
+    )
+    if slopes is not None:
+        value, error, smooth = slopes
+        u = np.where(smooth, u, 0.0).astype(y.dtype)
+    tape.forward(index, x)
+    given, failure = _backward(layer, u)
+    if failure:
+        rows = (failed(name, "input", equation, x.size, failure),)
+        return Trial(index, x, y, u, given, {}, rows, error=failure)
+    if slopes is not None:
+        right = {"input": u * value}
+        row = compare(name, "input", equation, given["input"], u * value, np.abs(u) * error, eps=tape.eps)
+        return Trial(index, x, y, u, given, right, (row,))
+    return Trial(index, x, y, u, given, {}, tuple(_projections(tape, index, x, y, u, given, rng)))
+
+
+def _backward(layer: Any, u: Array) -> tuple[dict[str, Array | None], str]:
+    """The layer's gradients, copied, after clearing what lay there."""
+    for value in getattr(layer, "gradients", {}).values():
+        if isinstance(value, np.ndarray):
+            value[...] = 0
+    try:
+        passed_back = layer.backward(np.array(u))
+    except Exception as error:
+        return {}, f"backward raises {type(error).__name__}: {error}"
+    given: dict[str, Array | None] = {"input": None if passed_back is None else np.array(passed_back)}
+    for parameter in getattr(layer, "parameters", {}):
+        gradient = layer.gradients.get(parameter)
+        given[parameter] = None if gradient is None else np.array(gradient)
+    return given, ""
+
+
+def _random_input(tape: Tape, index: int, rng: np.random.Generator) -> Array:
+    recorded = tape.inputs[index]
+    drawn = rng.normal(size=recorded.shape)
+    x: Array = (drawn + np.copysign(OFF_KINK, drawn)).astype(recorded.dtype)
+    with np.errstate(all="ignore"):
+        try:
+            usable = bool(np.isfinite(tape.forward(index, x)).all())
+        except Exception:  # a layer that takes no negative numbers, say
+            usable = False
+    return x if usable else recorded
+
+
+def _elementwise(
+    tape: Tape, index: int, x: Array, y: Array, rng: np.random.Generator
+) -> tuple[Array, Array, Array] | None:
+    """Slopes of an elementwise layer, their error, and where there is no kink; None if it is not elementwise."""
+    slope, error, smooth = _along(tape, index, y, tape.eps, lambda t: tape.forward(index, x + t))
+    direction = rng.normal(size=x.shape)
+    mixed, mixed_error, _ = _along(tape, index, y, tape.eps, lambda t: tape.forward(index, x + t * direction))
+    off = np.abs(mixed - slope * direction)[smooth]
+    allowed = (10 * (mixed_error + np.abs(direction) * error))[smooth]
+    scale = float(np.abs(slope).max(initial=0.0))
+    return (slope, error, smooth) if np.all(off <= allowed + 1e-5 * scale) else None
+
+
+def _along(
+    tape: Tape, index: int, y: Array, eps: float, forward: Callable[[float], Array]
+) -> tuple[Array, Array, Array]:
+    """d forward(t)/dt at 0 of every output entry, its error, and where the two sides have the same slope."""
+    step = eps**0.2
+    values = np.stack([np.array(forward(step * float(p)), dtype=np.float64) for p in POINTS])[None]
+    offsets = (step * POINTS).reshape((1, 4) + (1,) * y.ndim)
+    base = np.asarray(y, np.float64)
+    value, inner = (a[0] for a in fourth_order(values, offsets, base))
+    change = values[0] - base
+    right, left = (4 * change[2] - change[3]) / (2 * step), (change[0] - 4 * change[1]) / (2 * step)
+    rounding = 6 * eps * (np.abs(base) + np.abs(value)) / step
+    smooth = np.abs(right - left) <= JUMP * float(np.abs(value).max(initial=0.0)) + 10 * rounding
+    return value, truncation_error(value, inner) + rounding, smooth
+
+
+def _projections(
+    tape: Tape,
+    index: int,
+    x: Array,
+    y: Array,
+    u: Array,
+    given: dict[str, Array | None],
+    rng: np.random.Generator,
+) -> list[Row]:
+    """⟨u, J v⟩ against ⟨backward(u), v⟩ for the input and every parameter."""
+    layer, name = tape.layers[index], site(tape.layers, index)
+    parameters = getattr(layer, "parameters", {})
+    rows = []
+    for part, gradient in given.items():
+        if part == "input" and gradient is None and not index:
+            continue
+        at = x if part == "input" else parameters[part]
+        equation = _equation(tape, index, part)
+        if gradient is None or gradient.shape != at.shape:
+            rows.append(compare(name, part, equation, gradient, np.zeros(at.shape), 0.0))
+            continue
+        claimed, right, error, size = [], [], [], []
+        for _ in range(DIRECTIONS):
+            v = rng.normal(size=at.shape).astype(at.dtype)
+            shifted = _shifting(tape, index, x, part, v)
+            change, change_error, smooth = _along(tape, index, y, tape.eps, shifted)
+            kink_error = np.where(smooth, 0.0, np.abs(change))
+            right.append(float((u * change).sum()))
+            error.append(float((np.abs(u) * (change_error + kink_error)).sum()))
+            claimed.append(float((gradient * v).sum()))
+            size.append(float(np.linalg.norm(u * change)))
+        rows.append(
+            compare(
+                name, part, equation, np.array(claimed), np.array(right), np.array(error),
+                eps=tape.eps, scale=max(size),
+            )
+        )  # fmt: skip
+    return rows
+
+
+def _shifting(tape: Tape, index: int, x: Array, part: str, v: Array) -> Callable[[float], Array]:
+    def forward(t: float) -> Array:
+        if part == "input":
+            return tape.forward(index, x + t * v)
+        value = tape.layers[index].parameters[part]
+        kept = np.array(value)
+        value += t * v
+        try:
+            return np.array(tape.forward(index, x))
+        finally:
+            value[...] = kept
+
+    return forward
+
+
+def _equation(tape: Tape, index: int, part: str) -> str:
+    if part == "input":
+        return input_equation(tape.layers, index)
+    return equation_of(tape.layers[index].parameters[part])
+
+
+def disagreeing(trial: Trial) -> list[Row]:
+    """The rows of a trial that disagree."""
+    return [row for row in trial.rows if row.verdict is Verdict.DISAGREES]
+
+
+def by_columns(tape: Tape, trial: Trial, part: str) -> Array | None:
+    """The right gradient of a part, entry by entry, for layers without a closed form; None if it is too large.
+
+    Shifts one entry of every sample at once (one entry of a parameter): slow, so only for what disagrees.
+    """
+    layer = tape.layers[trial.index]
+    at = trial.x if part == "input" else layer.parameters[part]
+    columns = trial.x[0].size if part == "input" else at.size
+    if columns > MOST_COLUMNS or (part == "input" and tape.coupled(trial.index)):
+        return None
+    right: Array = np.zeros((len(trial.x), columns) if part == "input" else columns)
+    for column in range(columns):
+        v = np.zeros(at.shape, at.dtype)
+        v.reshape(len(at), -1)[:, column] = 1 if part == "input" else 0
+        if part != "input":
+            v.flat[column] = 1
+        change, _, _ = _along(
+            tape, trial.index, trial.y, tape.eps, _shifting(tape, trial.index, trial.x, part, v)
+        )
+        effect = (trial.u * change).reshape(len(trial.y), -1)
+        right[..., column] = effect.sum(axis=1) if part == "input" else effect.sum()
+    return right.reshape(at.shape)

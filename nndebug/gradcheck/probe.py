@@ -1,0 +1,104 @@
+"""The batch that a network is checked on: random, without symmetries, of a size that no layer has."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..errors import UserError
+from ..signals import Array
+
+SAMPLES = 10
+MOST_SAMPLES = 32
+
+
+def widths(network: Any) -> set[int]:
+    """The lengths of all parameter axes: a batch of such a size would hide mixed-up axes."""
+    layers = network.layers
+    return {n for layer in layers for value in getattr(layer, "parameters", {}).values() for n in value.shape}
+
+
+def probe(
+    network: Any, x: Any, y: Any, samples: int | None, rng: np.random.Generator
+) -> tuple[Array, Array, str]:
+    """The inputs (batch, …), the targets, and a few words on where they come from.
+
+    Raises:
+        UserError: y without x, different lengths, no rows, or a network whose input or targets cannot be guessed.
+    """
+    if samples is not None and samples < 1:
+        raise UserError(f"samples is {samples}", help="give 1 or more, or leave it out")
+    if x is None:
+        if y is not None:
+            raise UserError("gradcheck got y without x", help="gradcheck(network, x, y)")
+        count = samples or _free_size(network, SAMPLES)
+        inputs = made_inputs(network, count, rng)
+        return inputs, made_targets(network, inputs, rng), f"{count} random rows"
+    inputs = np.asarray(x)
+    if inputs.ndim < 1 or not len(inputs):
+        raise UserError("x has no rows", help="gradcheck needs at least one sample")
+    if inputs.dtype.kind not in "fiub":
+        raise UserError(f"x is {inputs.dtype}, not numbers", help="give an array of floats (batch, features)")
+    inputs = inputs.astype(np.float64)
+    targets = made_targets(network, inputs, rng) if y is None else np.asarray(y)
+    if targets.dtype.kind == "f":
+        targets = targets.astype(np.float64)
+    if len(targets) != len(inputs):
+        raise UserError(f"x has {len(inputs)} rows and y has {len(targets)}", help="one target per sample")
+    total = len(inputs)
+    if samples is None and total <= MOST_SAMPLES:
+        return inputs, targets, f"{total} rows"
+    count = min(total, samples or _free_size(network, SAMPLES))
+    if count == total:
+        return inputs, targets, f"{total} rows"
+    chosen = np.sort(rng.choice(total, count, replace=False))
+    return inputs[chosen], targets[chosen], f"{count} of {total:,} rows"
+
+
+def made_inputs(network: Any, count: int, rng: np.random.Generator) -> Array:
+    """Normal inputs (count, features) of the width that the first dense layer takes.
+
+    Raises:
+        UserError: no layer says how wide its input is.
+    """
+    for layer in network.layers:
+        parameters = getattr(layer, "parameters", {})
+        matrix = next((value for value in parameters.values() if value.ndim == 2), None)
+        if matrix is not None:
+            return rng.normal(size=(count, matrix.shape[0]))
+        if parameters:
+            break
+    raise UserError("the width of the input cannot be guessed", help="gradcheck(network, x, y)")
+
+
+def made_targets(network: Any, x: Array, rng: np.random.Generator) -> Array:
+    """Targets that suit the loss: class numbers for cross-entropy, else values between 0 and 1 (batch, outputs).
+
+    Raises:
+        UserError: the loss does not take them.
+    """
+    output = np.asarray(network.forward(x))
+    kind = getattr(network.loss, "kind", "")
+    if output.ndim != 2:
+        raise UserError(f"the network's output has shape {output.shape}", help="it must be (batch, outputs)")
+    if kind == "cross_entropy" and output.shape[1] == 1:
+        return np.ones(output.shape)  # probabilities: a row must sum to 1
+    if kind == "cross_entropy":
+        return rng.integers(0, output.shape[1], len(output))
+    targets = rng.uniform(0.05, 0.95, output.shape)
+    try:
+        network.loss.per_sample(np.array(output), targets)
+    except Exception as error:
+        raise UserError(
+            f"no targets can be guessed for the loss {kind or type(network.loss).__name__}: {error}",
+            help="gradcheck(network, x, y)",
+        ) from error
+    return targets
+
+
+def _free_size(network: Any, count: int) -> int:
+    taken = widths(network)
+    while count in taken:
+        count += 1
+    return count

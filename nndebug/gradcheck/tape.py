@@ -1,0 +1,310 @@
+"""One frozen pass through a network, and re-runs of any part of it under the same randomness."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..errors import UserError
+from ..signals import Array
+from .independent import generators
+
+KINKED = ("relu", "leaky_relu")
+"""Kinds of layers that are linear on either side of 0; which side every unit is on can then be compared."""
+
+WIGGLES = 8
+
+
+class BackwardError(Exception):
+    """The network's own code raised: which layer, and what."""
+
+    def __init__(self, index: int, what: str, error: Exception) -> None:
+        super().__init__(f"{what} raises {type(error).__name__}: {error}")
+        self.index, self.short = index, f"{what} raises {type(error).__name__}"
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """What the network says its gradients are.
+
+    Attributes:
+        gradients: (layer index, parameter) → gradient, a copy; missing where the layer has none, and from a layer
+            down whose backward raised.
+        again: the same after a second pass, without clearing in between.
+        skipping: the same where nobody asked for the input gradient, as in training; None if that cannot be asked.
+        chained: what the layers give when they are run one by one.
+        loss_gradient: dLoss/doutput (batch, outputs).
+        deltas: output gradient that each layer got, by index; None from where the chain broke.
+        broken: the error that ended the chain, or None.
+    """
+
+    gradients: dict[tuple[int, str], Array]
+    again: dict[tuple[int, str], Array]
+    skipping: dict[tuple[int, str], Array] | None
+    chained: dict[tuple[int, str], Array]
+    loss_gradient: Array | None
+    deltas: list[Array | None]
+    broken: BackwardError | None
+
+
+class Tape:
+    """A forward pass with its inputs, outputs and random states, layer by layer.
+
+    Args:
+        network: an independent copy: it is run at will.
+        x: inputs (batch, …).
+        y: targets (batch,) or (batch, outputs).
+
+    Attributes:
+        inputs, outputs: arrays of every layer (batch, …); copies.
+        per_sample: each sample's share of the loss (batch,); they add up to `loss_value`.
+        eps: machine epsilon of the output.
+        notes: sentences worth telling the user.
+
+    Raises:
+        UserError: the network's forward raised, or its loss is not made of samples.
+    """
+
+    def __init__(self, network: Any, x: Array, y: Array) -> None:
+        self.network, self.layers, self.loss = network, list(network.layers), network.loss
+        self.x, self.y, self.batch = x, y, len(x)
+        self.notes: list[str] = []
+        self._start = [
+            (g, g.bit_generator.state) for layer in (network, *self.layers) for g in generators(layer)
+        ]
+        self._states: list[list[tuple[np.random.Generator, Any]]] = []
+        self.inputs: list[Array] = []
+        self.outputs: list[Array] = []
+        self._record()
+        self._weigh()
+
+    @property
+    def output(self) -> Array:
+        return self.outputs[-1] if self.outputs else self.x
+
+    def rewind(self) -> None:
+        """Sets every random generator back to where the pass began."""
+        for generator, state in self._start:
+            generator.bit_generator.state = state
+
+    def forward(self, index: int, x: Array) -> Array:
+        """Layer `index` on x (batch, …), with the random numbers of the recorded pass. May be a reused buffer."""
+        for generator, state in self._states[index]:
+            generator.bit_generator.state = state
+        output: Array = self.layers[index].forward(x)
+        return output
+
+    def above(self, level: int, stack: Array, copies: int) -> tuple[Array, Array]:
+        """Runs layers `level` and up on stacked copies of the batch.
+
+        Args:
+            level: index of the first layer to run; the number of layers runs the loss only.
+            stack: (copies · batch, …), the input of that layer.
+            copies: how many batches are stacked.
+
+        Returns:
+            Per-sample losses (copies, batch), and how many ReLU-like units of each sample are on another side of
+            their kink than in the recorded pass (copies, batch).
+        """
+        flips = np.zeros((copies, self.batch), np.int64)
+        for index in range(level, len(self.layers)):
+            layer = self.layers[index]
+            if getattr(layer, "kind", None) in KINKED:
+                side = (stack > 0).reshape(copies, self.batch, -1)
+                before = (self.inputs[index] > 0).reshape(self.batch, -1)
+                flips += np.count_nonzero(side != before, axis=2)
+            if self._states[index]:  # random: the mask of the batch, again for every copy
+                blocks = stack.reshape((copies, self.batch, *stack.shape[1:]))
+                stack = np.concatenate([np.array(self.forward(index, block)) for block in blocks])
+            else:
+                stack = layer.forward(stack)
+        target = np.tile(self.y, (copies,) + (1,) * (self.y.ndim - 1))
+        losses = np.asarray(self.loss.per_sample(stack, target)).reshape(copies, self.batch)
+        return losses * self.weight, flips
+
+    def noise(self, level: int) -> Array:
+        """Rounding noise of the per-sample losses (batch,), as a standard deviation, seen from layer `level`.
+
+        Measured: the input of that layer is moved by a unit or two in the last place.
+        """
+        base = self.outputs[level - 1] if level else self.x
+        rng = np.random.default_rng(0)
+        wiggle = 1 + self.eps * rng.choice([-2.0, -1.0, 1.0, 2.0], (WIGGLES, *base.shape))
+        stack = (base * wiggle).reshape((WIGGLES * self.batch, *base.shape[1:])).astype(base.dtype)
+        losses, _ = self.above(level, stack, WIGGLES)
+        spread: Array = np.sqrt(np.mean((losses - self.per_sample) ** 2, axis=0))
+        return spread + self.eps * np.abs(self.per_sample)
+
+    def claimed(self) -> Claimed:
+        """Runs the network's own forward and backward, then its layers one by one."""
+        self._clear()
+        gradients = self._differentiate()
+        again = self._differentiate()
+        skipping = None
+        if _takes(getattr(self.network, "differentiate", None), "input_gradient"):
+            self._clear()
+            skipping = self._differentiate(input_gradient=False)
+        self._clear()
+        deltas, loss_gradient, broken = self._chain()
+        chained = self.layer_gradients()
+        if broken and not gradients:
+            gradients = again = {key: value for key, value in chained.items() if key[0] > broken.index}
+            skipping = None
+        return Claimed(gradients, again, skipping, chained, loss_gradient, deltas, broken)
+
+    def coupled(self, index: int) -> bool:
+        """Whether layer `index` (the number of layers: the loss) mixes samples, as batch normalisation does."""
+        if self.batch < 2:
+            return False
+        moved = np.array(self.inputs[index] if index < len(self.layers) else self.output)
+        moved[0] += 0.1 + 0.1 * np.abs(moved[0])
+        if index < len(self.layers):
+            after, before = self.forward(index, moved), self.outputs[index]
+        else:
+            after, before = self.loss.per_sample(moved, self.y) * self.weight, self.per_sample
+        return not np.allclose(
+            after[1:], before[1:], rtol=1e4 * self.eps, atol=1e3 * self.eps, equal_nan=True
+        )
+
+    def layer_gradients(self) -> dict[tuple[int, str], Array]:
+        """What lies in every layer's `gradients` now, copied."""
+        return {
+            (index, name): np.array(value)
+            for index, layer in enumerate(self.layers)
+            for name, value in getattr(layer, "gradients", {}).items()
+            if value is not None
+        }
+
+    # --- inside -----------------------------------------------------------------------------------------------
+
+    def _record(self) -> None:
+        self.rewind()
+        x = self.x
+        for index, layer in enumerate(self.layers):
+            self._states.append([(g, g.bit_generator.state) for g in generators(layer)])
+            given = np.array(x)
+            try:
+                output = np.array(layer.forward(x))
+            except Exception as error:
+                raise UserError(
+                    f"the forward pass of {site(self.layers, index)} raises {type(error).__name__}: {error}",
+                    help=getattr(error, "help", "") or "check x: rows are samples",
+                ) from error
+            if not np.array_equal(given, x, equal_nan=True):
+                self.notes.append(f"{site(self.layers, index)} changes its input in place in forward.")
+            self.inputs.append(given)
+            self.outputs.append(output)
+            x = output
+        output = self.output
+        self.eps = float(np.finfo(output.dtype if output.dtype.kind == "f" else np.float64).eps)
+        twice = self.x
+        for index in range(len(self.layers)):
+            twice = np.array(self.forward(index, twice))
+        if not np.array_equal(twice, output, equal_nan=True):
+            raise RandomLossError([float(self.loss(np.array(o), self.y)) for o in (output, twice)])
+        self.rewind()
+        whole = np.array(self.network.forward(self.x))
+        if whole.shape != output.shape or not np.allclose(
+            whole, output, rtol=1e4 * self.eps, atol=0, equal_nan=True
+        ):
+            raise UserError(
+                "network.forward is not the chain of its layers",
+                help="gradcheck needs network.layers in the order in which forward runs them",
+            )
+
+    def _weigh(self) -> None:
+        """Finds how per-sample losses make up the loss, and whether the loss is the same twice."""
+        if not hasattr(self.loss, "per_sample"):
+            raise UserError(
+                f"the loss {type(self.loss).__name__} has no per_sample",
+                help="give it per_sample(output, target) -> (batch,); gradcheck differentiates each sample by itself",
+            )
+        values = [float(self.loss(np.array(self.output), self.y)) for _ in range(2)]
+        self.loss_value = values[0]
+        if values[0] != values[1] and not np.isnan(values).all():
+            raise RandomLossError(values)
+        per_sample = np.asarray(self.loss.per_sample(np.array(self.output), self.y))
+        if per_sample.shape != (self.batch,):
+            raise UserError(
+                f"loss.per_sample gives shape {per_sample.shape} for a batch of {self.batch}",
+                help=f"one loss per sample: ({self.batch},)",
+            )
+        total = float(per_sample.sum())
+        for weight in (1 / self.batch, 1.0):
+            if np.isclose(total * weight, self.loss_value, rtol=1e4 * self.eps, atol=0, equal_nan=True):
+                self.weight = weight
+                break
+        else:
+            raise UserError(
+                f"the loss is {self.loss_value:.6g}, but its samples have mean {total / self.batch:.6g} "
+                f"and sum {total:.6g}",
+                help="loss(output, target) must be the mean or the sum of loss.per_sample(output, target)",
+            )
+        self.per_sample = per_sample * self.weight
+
+    def _clear(self) -> None:
+        for layer in self.layers:
+            for value in getattr(layer, "gradients", {}).values():
+                if isinstance(value, np.ndarray):
+                    value[...] = 0
+
+    def _differentiate(self, **how: bool) -> dict[tuple[int, str], Array]:
+        self.rewind()
+        try:
+            if hasattr(self.network, "differentiate"):
+                self.network.differentiate(self.x, self.y, **how)
+            else:
+                output = self.network.forward(self.x)
+                self.network.backward(self.loss.gradient(output, self.y))
+        except Exception:  # the chain below finds out which layer it was
+            return {}
+        return self.layer_gradients()
+
+    def _chain(self) -> tuple[list[Array | None], Array | None, BackwardError | None]:
+        self.rewind()
+        x = self.x
+        for layer in self.layers:
+            x = layer.forward(x)
+        deltas: list[Array | None] = [None] * len(self.layers)
+        try:
+            loss_gradient = np.array(self.loss.gradient(np.array(x), self.y))
+        except Exception as error:
+            return deltas, None, BackwardError(len(self.layers), "loss.gradient", error)
+        gradient: Any = loss_gradient
+        for index in reversed(range(len(self.layers))):
+            deltas[index] = np.array(gradient)
+            try:
+                gradient = self.layers[index].backward(gradient)
+            except Exception as error:
+                return (
+                    deltas,
+                    loss_gradient,
+                    BackwardError(index, f"{site(self.layers, index)}.backward", error),
+                )
+            if gradient is None:
+                break
+        return deltas, loss_gradient, None
+
+
+def _takes(function: Any, keyword: str) -> bool:
+    try:
+        return keyword in inspect.signature(function).parameters
+    except (TypeError, ValueError):
+        return False
+
+
+class RandomLossError(Exception):
+    """The loss gave two values for the same output."""
+
+    def __init__(self, values: list[float]) -> None:
+        super().__init__(f"the loss is random: same parameters gave {values[0]:.6g} and {values[1]:.6g}")
+
+
+def site(layers: list[Any], index: int) -> str:
+    """The name of a layer, or its kind where it has none."""
+    layer = layers[index]
+    name = getattr(layer, "name", "") or getattr(layer, "kind", "") or type(layer).__name__.lower()
+    return str(name)

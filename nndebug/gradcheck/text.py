@@ -1,0 +1,103 @@
+"""How a gradient check looks: plain text for terminals, a table for notebooks."""
+
+from __future__ import annotations
+
+import textwrap
+from html import escape
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .result import Fault, GradCheck, Mistake, Row
+
+HEADER = ("layer", "parameter", "entries", "worst relative error", "verdict")
+FAULTS_SHOWN = 5
+WIDTH = 110
+REPLACEMENT = "\ufffd"
+ORIENTATION = "      (rows are samples, as in your code)"
+
+
+def as_text(check: GradCheck) -> str:
+    """The table, then each fault with the mistake that explains it, then the notes."""
+    cells = [HEADER, *(row_cells(row) for row in shown_rows(check))]
+    widths = [max(len(row[column]) for row in cells) for column in range(4)]
+    lines = [
+        f"{layer:{widths[0]}}  {parameter:{widths[1]}}  {entries:>{widths[2]}}   {error:{widths[3]}}   {verdict}"
+        for layer, parameter, entries, error, verdict in cells
+    ]
+    for fault in check.faults[:FAULTS_SHOWN]:
+        lines += ["", *fault_lines(fault)]
+    if len(check.faults) > FAULTS_SHOWN:
+        lines += ["", f"and {len(check.faults) - FAULTS_SHOWN} more, in .faults"]
+    if check.notes:
+        lines += ["", *(line for note in check.notes for line in _wrapped(printable(note)))]
+    return "\n".join(lines)
+
+
+def shown_rows(check: GradCheck) -> list[Row]:
+    """The table's rows, and those layers by themselves about which nothing could be said."""
+    from .result import Verdict
+
+    return [*check.rows, *(row for row in check.parts if row.verdict is Verdict.UNRESOLVED)]
+
+
+def row_cells(row: Row) -> tuple[str, str, str, str, str]:
+    """One row as text."""
+    from .result import Verdict
+
+    verdict = f"{row.verdict.mark} {row.verdict.value}"
+    details = [row.reason] if row.reason else []
+    if row.kinks:
+        details.append(f"{row.kinks:,} at a kink")
+    if row.verdict is Verdict.DISAGREES:
+        verdict += f" in {row.wrong:,} of {row.entries:,}"
+        error = f"{row.worst:.1e} at [{', '.join(map(str, row.index))}]"
+    elif row.verdict is Verdict.AGREES:
+        error = f"{row.worst:.1e} ± {row.error:.0e}"
+    else:
+        error = "–"
+    if details:
+        verdict += ": " + "; ".join(details)
+    return printable(row.layer), printable(row.parameter), f"{row.entries:,}", error, printable(verdict)
+
+
+def fault_lines(fault: Fault) -> list[str]:
+    """What is wrong, and the mistake that explains it."""
+    after = " The layers after it agree." if fault.isolated else ""
+    lines = _wrapped(printable(f"▲ {fault.layer}: {fault.sentence} ({fault.equation}).{after}"))
+    if not fault.mistakes:
+        return [*lines, "  No mistake in the catalogue reproduces your gradient."]
+    if len(fault.mistakes) > 1:
+        lines.append(f"  Your gradient equals each of these {len(fault.mistakes)}, entry by entry:")
+        for mistake in fault.mistakes:
+            lines += [f"  {mistake.name} (residual {mistake.residual:.0e})", *_formulas(mistake)]
+        return lines
+    mistake = fault.mistakes[0]
+    lead = f"  Your gradient equals, entry by entry (residual {mistake.residual:.0e}), the one with {mistake.name}:"
+    return [*lines, *_wrapped(lead), *_formulas(mistake)]
+
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(text, WIDTH, subsequent_indent="  ", drop_whitespace=True) or [text]
+
+
+def printable(text: str) -> str:
+    """Names come from the user's code: no control characters, no line breaks."""
+    return "".join(c if c.isprintable() else REPLACEMENT for c in text)
+
+
+def _formulas(mistake: Mistake) -> list[str]:
+    return [f"     yours      {mistake.yours}", f"     should be  {mistake.should}{ORIENTATION}"]
+
+
+def as_html(check: GradCheck) -> str:
+    """The same for a notebook; every name is escaped."""
+    colour = {"agrees": "#1a7f37", "disagrees": "#c62828", "unresolved": "#9a6700"}
+    head = "".join(f'<th style="text-align:left">{escape(title)}</th>' for title in HEADER)
+    body = ""
+    for row in shown_rows(check):
+        *cells, verdict = row_cells(row)
+        body += "<tr>" + "".join(f'<td style="text-align:left">{escape(cell)}</td>' for cell in cells)
+        body += f'<td style="text-align:left;color:{colour[row.verdict.value]}">{escape(verdict)}</td></tr>'
+    below = [line for fault in check.faults[:FAULTS_SHOWN] for line in (*fault_lines(fault), "")]
+    text = escape("\n".join([*below, *map(printable, check.notes)]))
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table><pre>{text}</pre>"

@@ -1,0 +1,207 @@
+"""What an optimiser did to the parameters, against what rate, gradient and penalty say.
+
+Two updates with gradients of our own, of the size of the penalty's: λ/n · w is often a millionth of the loss's
+gradient, and would drown in it.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from ..signals import Array
+from .comparing import compare, unresolved
+from .mistakes import DIFFERENT, MATCH
+from .result import Fault, Mistake, Row, Verdict
+from .tape import site
+
+UPDATES = 2
+KNOWN = ("sgd", "momentum", "adam")
+
+
+@dataclass(frozen=True)
+class Rule:
+    """An update rule with its numbers.
+
+    Attributes:
+        kind: `sgd`, `momentum` or `adam`.
+        rate: learning rate.
+        decay: λ/n, the factor of w in the penalised gradient.
+        on_biases: whether the penalty reaches biases, which it must not.
+        scale: factor on the gradient, 1 if all is right.
+        momentum, beta1, beta2, epsilon: as in the core's optimisers.
+    """
+
+    kind: str
+    rate: float
+    decay: float
+    on_biases: bool = False
+    scale: float = 1.0
+    momentum: float = 0.0
+    beta1: float = 0.0
+    beta2: float = 0.0
+    epsilon: float = 0.0
+
+    def change(self, start: Array, gradients: Array, is_bias: bool) -> Array:
+        """Parameters after all updates minus `start`.
+
+        Args:
+            start: parameters (…).
+            gradients: one gradient for each update (updates, …).
+            is_bias: whether the penalty leaves them out.
+        """
+        value, first, second = start.copy(), np.zeros_like(start), np.zeros_like(start)
+        decay = 0.0 if is_bias and not self.on_biases else self.decay
+        for count, gradient in enumerate(gradients, 1):
+            g = self.scale * gradient + decay * value
+            if self.kind == "adam":
+                first = self.beta1 * first + (1 - self.beta1) * g
+                second = self.beta2 * second + (1 - self.beta2) * g * g
+                mean, root = first / (1 - self.beta1**count), np.sqrt(second / (1 - self.beta2**count))
+                value = value - self.rate * mean / (root + self.epsilon)
+            else:
+                first = self.momentum * first + g
+                value = value - self.rate * first
+        return value - start
+
+
+def check_update(network: Any, optimizer: Any, rng: np.random.Generator) -> tuple[list[Row], list[Fault]]:
+    """Checks two updates of copies of the optimiser on a copy of the network.
+
+    Args:
+        network: an independent float64 copy; its parameters are moved and not put back.
+        optimizer: anything with `kind`, `rate`, `l2`, `samples` and `step(network)`.
+        rng: where parameters and gradients come from.
+
+    Returns:
+        Rows `weight update` and `weight penalty`, and the faults behind those that disagree.
+    """
+    kind = getattr(optimizer, "kind", type(optimizer).__name__)
+    parameters: Mapping[str, Array] = network.parameters
+    if kind not in KNOWN:
+        reason = f"the update rule of {kind} is not known (known: {', '.join(KNOWN)})"
+        return [
+            unresolved(*_split(network, key), "update", v.size, reason) for key, v in parameters.items()
+        ], []
+    samples = getattr(optimizer, "samples", 1)
+    decay = getattr(optimizer, "l2", 0.0) / samples
+    names = ("momentum", "beta1", "beta2", "epsilon")
+    numbers: dict[str, Any] = {n: float(getattr(optimizer, n)) for n in names if hasattr(optimizer, n)}
+    rule = Rule(kind, float(optimizer.rate), decay, **numbers)
+    start = {key: rng.normal(size=value.shape) for key, value in parameters.items()}
+    size = decay or 1.0
+    gradients = {key: size * rng.normal(size=(UPDATES, *value.shape)) for key, value in parameters.items()}
+    plain = _run(network, optimizer, 0.0, start, gradients)
+    penalised = _run(network, optimizer, getattr(optimizer, "l2", 0.0), start, gradients) if decay else plain
+    rows: list[Row] = []
+    faults: list[Fault] = []
+    # Layer by layer from the output down, as in the table above.
+    for key in sorted(parameters, key=lambda key: -_position(network, key)):
+        case = _Case(rule, start[key], gradients[key], key.rpartition(".")[2] == "bias", samples)
+        layer, parameter = _split(network, key)
+        what = [("update", plain[key], replace(rule, decay=0.0))]
+        if decay:
+            what.append(("penalty", penalised[key] - plain[key], rule))
+        for equation, found, right in what:
+            row, fault = case.check(layer, parameter, equation, found, right)
+            rows.append(row)
+            faults += [fault] if fault else []
+    return rows, faults
+
+
+@dataclass(frozen=True)
+class _Case:
+    """One parameter: where it started and which gradients it got."""
+
+    rule: Rule
+    start: Array
+    gradients: Array
+    is_bias: bool
+    samples: int
+
+    def check(
+        self, layer: str, parameter: str, equation: str, found: Array, rule: Rule
+    ) -> tuple[Row, Fault | None]:
+        right = self.effect(rule, equation)
+        # Parameters are rounded at every update, to within their own size.
+        error = 8 * UPDATES * 2.3e-16 * (np.abs(self.start) + np.abs(found))
+        scale = None
+        if equation == "penalty" and self.is_bias:
+            scale = float(np.abs(self.effect(replace(rule, on_biases=True), equation)).max(initial=0.0))
+        row = compare(layer, f"{parameter} {equation}", equation, found, right, error, scale=scale)
+        if row.verdict is not Verdict.DISAGREES:
+            return row, None
+        sentence = f"the update of its {parameter} is wrong"
+        if equation == "penalty":
+            sentence = f"the L2 penalty on its {parameter} is wrong"
+        return row, Fault(layer, equation, parameter, sentence, self._mistakes(equation, found, right, rule))
+
+    def effect(self, rule: Rule, equation: str) -> Array:
+        change = rule.change(self.start, self.gradients, self.is_bias)
+        if equation == "penalty":
+            change = change - replace(rule, decay=0.0).change(self.start, self.gradients, self.is_bias)
+        return change
+
+    def _mistakes(self, equation: str, found: Array, right: Array, rule: Rule) -> tuple[Mistake, ...]:
+        if equation == "penalty":
+            should = "gradient + l2 / samples * w" if not self.is_bias else "no penalty on biases"
+            n, decay = self.samples, rule.decay
+            wrong = [
+                ("the penalty missing", "gradient", replace(rule, decay=0.0)),
+                ("the sign flipped", "gradient - l2 / samples * w", replace(rule, decay=-decay)),
+                ("a factor 2 too many, or the penalty applied twice", "gradient + 2 * l2 / samples * w", replace(rule, decay=2 * decay)),
+                ("a factor 2 missing", "gradient + 0.5 * l2 / samples * w", replace(rule, decay=decay / 2)),
+                ("l2 not divided by the number of samples", "gradient + l2 * w", replace(rule, decay=decay * n)),
+                ("l2 divided by the number of samples twice", "gradient + l2 / samples**2 * w", replace(rule, decay=decay / n)),
+                ("the penalty applied to biases", "gradient + l2 / samples * b", replace(rule, on_biases=True)),
+                ("the penalty applied to biases, l2 not divided by the number of samples", "gradient + l2 * b", replace(rule, on_biases=True, decay=decay * n)),
+            ]  # fmt: skip
+        else:
+            should = "w - rate * gradient" if rule.kind == "sgd" else f"one step of {rule.kind}"
+            wrong = [
+                ("gradient ascent", "w + rate * gradient", replace(rule, rate=-rule.rate)),
+                ("the rate missing", "w - gradient", replace(rule, rate=1.0)),
+                ("nothing changed (an update of a copy?)", "w", replace(rule, rate=0.0)),
+                ("the momentum missing", "w - rate * gradient", replace(rule, kind="sgd", momentum=0.0)),
+                ("a factor 2 too many, or the update applied twice", "w - 2 * rate * gradient", replace(rule, rate=2 * rule.rate)),
+                ("the gradient divided by the number of samples", "w - rate * gradient / samples", replace(rule, scale=1 / self.samples)),
+            ]  # fmt: skip
+        mistakes = []
+        for name, yours, mistaken in wrong:
+            candidate = self.effect(mistaken, equation)
+            size = float(max(np.abs(candidate).max(initial=0.0), np.abs(right).max(initial=0.0))) or 1.0
+            residual = float(np.abs(found - candidate).max(initial=0.0)) / size
+            if residual <= MATCH < DIFFERENT < float(np.abs(candidate - right).max(initial=0.0)) / size:
+                mistakes.append(Mistake(name, yours, should, residual))
+        return tuple(mistakes)
+
+
+def _run(
+    network: Any, optimizer: Any, l2: float, start: Mapping[str, Array], gradients: Mapping[str, Array]
+) -> dict[str, Array]:
+    """How far a copy of the optimiser moves every parameter."""
+    fresh = copy.deepcopy(optimizer)
+    fresh.l2 = l2
+    # A copy of its own for every run: an optimiser keeps its state as long as it sees the same network.
+    twin = network.copy()
+    for key, value in twin.parameters.items():
+        value[...] = start[key]
+    for update in range(UPDATES):
+        for key, gradient in twin.gradients.items():
+            gradient[...] = gradients[key][update]
+        fresh.step(twin)
+    return {key: np.array(value) - start[key] for key, value in twin.parameters.items()}
+
+
+def _position(network: Any, key: str) -> int:
+    names = [site(network.layers, index) for index, layer in enumerate(network.layers) if layer.parameters]
+    return names.index(_split(network, key)[0])
+
+
+def _split(network: Any, key: str) -> tuple[str, str]:
+    layer, _, parameter = key.rpartition(".")
+    return layer or site(network.layers, 0), parameter
