@@ -80,4 +80,4 @@ def test_python_dash_m_works_beside_such_a_file(folder):
         timeout=60,
     )
     assert done.returncode == 0, done.stderr
-    assert "lr_too_high" in done.stdout
+    assert "dying-relu" in done.stdout

@@ -44,10 +44,18 @@ ALLOWED = {
     "nndebug.rules": {"numpy", *JUDGING},
     "nndebug.checking": {"numpy", *JUDGING},
     "nndebug.diagnosis": {"numpy", *JUDGING},
-    "nndebug.report": {"numpy", "rich", "jinja2", "markupsafe", *JUDGING, "nndebug.gradcheck"},
+    "nndebug.report": {
+        "numpy",
+        "rich",
+        "jinja2",
+        "markupsafe",
+        *JUDGING,
+        "nndebug.storage",
+        "nndebug.gradcheck",
+    },
     "nndebug.adapters": {"numpy", *RECORDING, "nndebug.recorder", "nndebug.shapes"},
     "nndebug.gradcheck": {"numpy", *SUMMARIES, "nndebug.shapes", "nndebug.findings"},
-    "nndebug.faults": {"numpy", "nndebug.core", *BASE},
+    "nndebug.faults": {"numpy", "nndebug.core", "nndebug.signals", *BASE},
     "nndebug.watching": {"numpy", "nndebug"},
     "nndebug.cli": {"numpy", "rich", "nndebug"},
 }
@@ -224,6 +232,7 @@ def test_a_subpackage_can_be_called_and_has_its_modules():
     import nndebug
     import nndebug.gradcheck
     import nndebug.report
+    import nndebug.report.terminal
 
     assert callable(nndebug.report)
     assert callable(nndebug.gradcheck)

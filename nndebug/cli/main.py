@@ -8,7 +8,7 @@ import sys
 import traceback
 import warnings
 from collections.abc import Sequence
-from typing import Any
+from typing import TextIO
 
 from .. import __version__
 from ..errors import UserError, did_you_mean
@@ -72,8 +72,15 @@ def _run(command: str | None, arguments: list[str]) -> int:
     return int(importlib.import_module(f".{command}", __package__).run(values))
 
 
-def _warn(message: Warning | str, *_: Any) -> None:
-    """A line instead of the place in the source, which is of no use to who typed a command."""
+def _warn(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """One line: the place in the source is of no use to who typed a command."""
     print(f"warning: {' '.join(str(message).split())}", file=sys.stderr)
 
 
