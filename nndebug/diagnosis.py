@@ -217,6 +217,7 @@ def _lr_too_high(run: Run, found: Findings) -> Cause | None:
     overshoots = found.of("NND411")
     killers = [f for f in overshoots if f.evidence["deaths"]]
     proofs = found.of("NND411", "NND401", "NND304", "NND201")
+    died = found.first("NND201", died=lambda steps: sum((steps or {}).values()) >= 3)
     rate = run.manifest.get("optimizer", {}).get("rate")
     if killers:
         worst = max(killers, key=lambda f: f.evidence["deaths"])
@@ -231,6 +232,14 @@ def _lr_too_high(run: Run, found: Findings) -> Cause | None:
     elif (found.of("NND401", "NND304") and _failing(found)) or found.of("NND502"):
         finding = (found.of("NND401", "NND304") or found.of("NND502"))[0]
         what, certainty, layer = finding.message, PATTERN, finding.site.split(".")[0]
+    elif died and sum(died.evidence["died"].values()) > died.evidence["since_birth"]:
+        # Units that fired once are killed by updates, be it several.
+        killed = sum(died.evidence["died"].values())
+        what = f"{killed} of {died.site}'s {died.evidence['units']} ReLU units died, most at {_step(died.first_step or 0)}"
+        certainty, layer = PATTERN, died.site
+    elif drowned := found.first("NND204", at_birth=lambda share: share < 0.02):
+        what = f"since step {drowned.first_step:,} {drowned.message}"
+        certainty, layer = GUESS, drowned.site
     elif blown := found.first("NND101"):
         what = (
             f"the numbers grew until those of {blown.site} were no longer finite at step {blown.first_step:,}"

@@ -150,10 +150,11 @@ def parameter_frozen(run: Run, *, steps: int = 20) -> Iterator[Symptom]:
             moved = np.flatnonzero(updates.values)
             since = int(updates.steps[moved[-1] + 1 if moved.size else 0])
             gradient = float(np.median(gradients.since(since).values)) if gradients.since(since) else 0.0
-            if gradient > 0:
+            if gradient > 0 and not _below_precision(run, name, gradient):
                 message = f"never changes since step {since:,} although its gradient is {gradient:.2g}: the update is not applied"
                 level, help = Severity.ERROR, "look at the line that updates it: is it applied to a copy?"
             else:
+                gradient = 0.0  # what cannot change a bit is none
                 message = f"never changes since step {since:,}: no gradient reaches it"
                 level = severity(run, learned=Severity.INFO)
                 help = "look for what cuts the gradient in the layers above"
@@ -166,6 +167,16 @@ def parameter_frozen(run: Run, *, steps: int = 20) -> Iterator[Symptom]:
                 evidence={"gradient": gradient, "series": [{"name": "update.norm", "site": name}]},
                 help=help,
             )
+
+
+def _below_precision(run: Run, parameter: str, gradient: float) -> bool:
+    """Whether a gradient of this norm may be too small to change any entry in the network's precision."""
+    weight = run.series("weight.maximum", parameter).last, run.series("weight.minimum", parameter).last
+    size = run.series("weight.norm", parameter).last
+    spread = max(abs(weight[0]), abs(weight[1]))
+    entries = max(1.0, (size / spread) ** 2) if spread > 0 else 1.0  # at least so many: ‖w‖² ≤ n max²
+    epsilon = 1e-16 if run.manifest["network"]["dtype"] == "float64" else 1e-7
+    return run.series("learning_rate").last * gradient / entries**0.5 < 10 * epsilon * spread
 
 
 @rule("NND409", "symmetric-units", needs=("weight.std", "update.std"))
