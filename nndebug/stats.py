@@ -68,7 +68,7 @@ class Moments:
                 moments.nonfinite = count - finite.size
                 return moments
         zeros = int(np.count_nonzero(flat == 0)) if minimum <= 0 <= maximum else 0
-        if minimum == maximum:
+        if minimum == maximum:  # common, as in zero gradients: nothing to sum
             return cls(count, minimum, 0.0, minimum, maximum, zeros)
         scale, largest = 1.0, max(-minimum, maximum)
         if not _SMALL <= largest <= _LARGE:

@@ -173,6 +173,8 @@ def test_series_by_name_and_site():
     assert run.where("gradient.norm") == ("hidden1.bias", "output.weight", "elsewhere")
     assert run.names() == ("loss",)
     assert run.names("nowhere") == ()
+    run.add({"kind": "step", "step": 0, "data": {3: {"shift": 1}}})
+    assert run.series("shift", "3").last == 1  # as it would be read from JSON
 
 
 def test_a_series_is_a_snapshot():

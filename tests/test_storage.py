@@ -1,6 +1,7 @@
 """What is in a run folder survives a kill, garbage and hostile names."""
 
 import gc
+import json
 import math
 import os
 import signal
@@ -150,6 +151,22 @@ def test_a_folder_that_is_never_closed_is_written_all_the_same(tmp_path):
     del folder
     gc.collect()
     assert len(rows(path)) == 1
+
+
+def test_rows_are_whole_although_the_system_takes_a_few_bytes_at_a_time(tmp_path):
+    folder = RunFolder.create(tmp_path / "run", MANIFEST)
+    taken = []
+
+    class Slow:
+        def write(self, data):
+            taken.append(bytes(data[:7]))
+            return len(taken[-1])
+
+    file, folder._rows._file = folder._rows._file, Slow()
+    folder.append(step_row(0, loss=1))
+    folder.flush()
+    folder._rows._file = file
+    assert json.loads(b"".join(taken)) == step_row(0, loss=1)
 
 
 WRITER = """
