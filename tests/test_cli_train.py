@@ -182,6 +182,15 @@ def test_layers_override_the_files_layers(blobs):
     ]
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(5))
+def test_the_defaults_learn_the_digits_and_nothing_is_found(folder, seed, capsys):
+    assert cli.main(["train", "--seed", str(seed), "-q", "-o", "run", "--fail-on", "warning"]) == 0
+    data = json.loads((folder / "run" / "findings.json").read_text())
+    assert data["run"]["validation_accuracy"] >= 0.95
+    assert {finding["severity"] for finding in data["findings"]} <= {"info"}
+
+
 def test_an_experiment_file_trains(folder, blobs, capsys):
     assert cli.main(["train", blobs, "-q", "--fail-on", "never"]) == 0
     out, err = capsys.readouterr()

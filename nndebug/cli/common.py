@@ -6,6 +6,7 @@ import argparse
 import os
 import re
 import shlex
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -28,6 +29,11 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
         keywords.setdefault("allow_abbrev", False)
+        width = min(shutil.get_terminal_size((100, 24)).columns, 110)
+        keywords.setdefault(
+            "formatter_class",
+            lambda prog: argparse.HelpFormatter(prog, max_help_position=32, width=width),
+        )
         super().__init__(*arguments, **keywords)
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:

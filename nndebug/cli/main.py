@@ -54,11 +54,13 @@ def _run(command: str | None, arguments: list[str]) -> int:
         raise UserError(f"there is no command {command!r}", help=did_you_mean(command, COMMANDS))
     parser = Parser(
         prog="nndebug",
+        usage="nndebug [-h] [--version] COMMAND ...",
         description="Finds out what is wrong with a neural network: where, since when, why, and what to do.",
-        epilog="exit codes: 0 nothing found, 1 something found, 2 wrong use or input, 3 nothing could be checked",
+        epilog="`nndebug demo` shows it on a broken network, `nndebug COMMAND --help` lists a command's flags. "
+        "Exit codes: 0 nothing found, 1 something found, 2 wrong use or input, 3 nothing could be checked.",
     )
     parser.add_argument("--version", action="version", version=f"nndebug {__version__}")
-    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND")
+    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND [flags]", prog="nndebug")
     # One command needs one parser; the overview needs them all.
     for name in (command,) if command else COMMANDS:
         importlib.import_module(f".{name}", __package__).add_parser(subparsers)

@@ -39,7 +39,11 @@ FLAGS = (
 )
 """The flags that describe an experiment, as `Experiment.mlp` calls them."""
 
-LAYERS = {"digits": (64, 30, 10), "mnist": (784, 30, 10)}
+DEFAULTS: dict[str, dict[str, Any]] = {
+    "digits": {"layers": (64, 30, 10), "epochs": 30},
+    "mnist": {"layers": (784, 30, 10), "epochs": 30},
+}
+"""Where no file says otherwise, beside the defaults of `Experiment.mlp`."""
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -63,7 +67,7 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument("--lr", type=float, metavar="RATE", help="learning rate (default: 0.1)")
     parser.add_argument("--l2", type=float, metavar="LAMBDA", help="penalty λ/(2n) Σ w² (default: 0)")
     parser.add_argument("--batch", type=int, metavar="N", help="samples per update (default: 10)")
-    parser.add_argument("--epochs", type=int, metavar="N", help="default: 10")
+    parser.add_argument("--epochs", type=int, metavar="N", help="default: 30")
     parser.add_argument("--seed", type=int, metavar="N", help="default: 0")
     parser.add_argument("--dtype", metavar="float32|float64", help="default: float32")
     parser.add_argument("-o", "--output", type=Path, metavar="DIR", help="run folder (default: reports/NAME)")
@@ -113,7 +117,7 @@ def describe(args: argparse.Namespace) -> Any:
     given = {name: value for name in FLAGS if (value := getattr(args, name)) is not None}
     if args.experiment is None:
         data = args.data or "digits"
-        return experiment.mlp(**{"data": data, "layers": LAYERS[data], **given})
+        return experiment.mlp(**{"data": data, **DEFAULTS[data], **given})
     spec = experiment.from_file(args.experiment).to_dict()
     if args.data:
         spec["data"] = {"kind": args.data}
