@@ -43,9 +43,7 @@ def build(run: Run, result: CheckResult) -> Report:
         length=f"{plural(max(0, len(run.epochs) - 1), 'epoch')}, {plural(run.steps, 'step')}",
         cost=settings.cost(manifest),
         facts=settings.facts(manifest),
-        running="Still running: this page shows the state after the last finished epoch."
-        if manifest.get("status") == "running"
-        else "",
+        notice=_notice(run),
         severity=result.severity.value if result.severity else "passed",
         verdict=split_verdict(verdict),
         subline=_subline(run, result),
@@ -80,10 +78,21 @@ def accuracy(run: Run) -> tuple[float, str] | None:
     return None
 
 
+def _notice(run: Run) -> str:
+    """What to know before reading: training goes on, or ended in an error."""
+    for event in run.events:
+        if event.get("event") == "crashed":
+            where = f"at step {event['step']:,}" if isinstance(event.get("step"), int) else ""
+            return f"Training ended in an error {where}: {clean(event.get('message', ''), 300)}"
+    if run.manifest.get("status") == "running":
+        return "Still running: this page shows the state at the end of the last epoch."
+    return ""
+
+
 def _subline(run: Run, result: CheckResult) -> str:
     parts = []
     reached, largest = accuracy(run), class_shares(run.manifest)
-    if reached:
+    if reached and "accuracy" not in result.verdict.lower():
         chance = largest is not None and abs(reached[0] - largest) < 0.015
         parts.append(
             f"Accuracy {percent(reached[0])} on {reached[1]}{', the share of one class' if chance else ''}."
@@ -98,17 +107,16 @@ def _subline(run: Run, result: CheckResult) -> str:
         )
     if result.causes:
         cause = result.causes[0]
-        parts.append(f"Certainty {100 * cause.certainty:.0f}\u00a0%.")
-        parts.append(
-            f"Against: {clean('; '.join(cause.against), 200)}."
-            if cause.against
-            else "Nothing speaks against it."
-        )
+        if cause.certainty > 0:
+            parts.append(f"Certainty {100 * cause.certainty:.0f}\u00a0%.")
+            against = clean("; ".join(cause.against), 200)
+            parts.append(f"Against: {against}." if against else "Nothing speaks against it.")
         if len(result.causes) > 1:
             parts.append(f"A second cause: {clean(result.causes[1].sentence, 120)}")
     elif "passed" not in result.verdict:
+        missing = len(result.not_applicable)
         parts.append(
-            f"{plural(len(result.passed), 'rule')} passed, {len(result.not_applicable)} could not be checked."
+            f"{plural(len(result.passed), 'rule')} passed{f', {missing} could not be checked' if missing else ''}."
         )
     return " ".join(parts)
 
@@ -145,8 +153,8 @@ def _learning(run: Run) -> tuple[Chart, ...]:
             for i, (n, s) in enumerate(found)
         ]
         meaning = {
-            "probe": "Probe: a fixed sample of the training rows.",
-            "validation": "Validation: rows it never trains on.",
+            "probe": "Probe: a fixed sample of training rows.",
+            "validation": "Validation: rows never trained on.",
         }
         how = (
             " ".join(meaning[c.label] for c in curves if c.label in meaning) or "On the batches it trains on."

@@ -35,6 +35,8 @@ TEXT, SOFT, RED, TINT, GREEN, BLUE, AMBER = (
 SEVERITY = {"error": RED, "warning": AMBER, "info": BLUE, "passed": GREEN}
 _PER_INCH = 100  # pixels of the layout; the file has dpi / 100 times as many
 
+_widths: dict[tuple[object, ...], float] = {}  # most words come again after the next epoch
+
 
 class Canvas:
     """Draws in pixels from the top left corner.
@@ -77,12 +79,18 @@ class Canvas:
 
     def measure(self, words: str, font: FontProperties) -> float:
         """Width of a text in pixels."""
+        key = (words, font.get_size(), font.get_weight(), font.get_family()[0], self._dpi)
+        if key in _widths:
+            return _widths[key]
         if not words:
             return 0.0
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)
             width, _, _ = self._renderer.get_text_width_height_descent(words, font, False)
-        return float(width) * _PER_INCH / self._dpi
+        if len(_widths) > 5000:
+            _widths.clear()
+        _widths[key] = float(width) * _PER_INCH / self._dpi
+        return _widths[key]
 
     def paragraph(
         self,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..signals import Array
-from .text import number, percent, ticks_step
+from .text import evenly, ticks_step
 
 LARGEST = 1e300
 """Finite values beyond this are drawn at it, so that differences of two values stay finite."""
@@ -62,7 +62,6 @@ def step_axis(low: float, high: float, log: bool, most: int = 8) -> Axis:
 
 def value_axis(low: float, high: float, log: bool, share: bool = False, most: int = 5) -> Axis:
     """The axis of values; the bounds are kept as they are."""
-    label = percent if share else number
     if log:
         first, last = math.ceil(math.log10(low) - 1e-9), math.floor(math.log10(high) + 1e-9)
         every = max(1, math.ceil((last - first + 1) / most))
@@ -71,7 +70,7 @@ def value_axis(low: float, high: float, log: bool, share: bool = False, most: in
     first_tick = math.ceil(low / gap - 1e-9)
     count = int(high / gap + 1e-9) - first_tick
     ticks = [float(f"{(first_tick + i) * gap:.12g}") for i in range(count + 1)]
-    return Axis(low, high, "", tuple((t, label(t)) for t in ticks))
+    return Axis(low, high, "", tuple(zip(ticks, evenly(ticks, share))))
 
 
 def bounds(values: Array, references: Array, log_hint: bool, share: bool) -> tuple[float, float, bool]:
@@ -87,7 +86,7 @@ def bounds(values: Array, references: Array, log_hint: bool, share: bool) -> tup
     lines = np.clip(references[np.isfinite(references)].astype(float), -LARGEST, LARGEST)
     if share and (finite.size == 0 or (finite.min() >= 0 and finite.max() <= 1)):
         return 0.0, 1.0, False
-    if finite.size == 0:
+    if not finite.any():
         finite = np.array([0.0, 1.0])
     positive = finite[finite > 0]
     if finite.min() >= 0 and positive.size >= 0.3 * finite.size and np.all(lines > 0):

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from ..findings import Cause, CheckResult, Finding
 from .maps import unit_map
 from .model import Band, CauseView, ChainLink, Chart, FindingView, HeatMap, Reference, Table
 from .plots import Curve, chart, tones
-from .text import clean, listing, number, percent, plural, split_lead, steps_range
+from .text import clean, number, percent, split_lead, steps_range
 from .vocabulary import quantity
 
 if TYPE_CHECKING:
     from ..run import Run
+    from ..series import Series
 
 _CHAIN_CARDS = 6
 _MOST_CHARTS = 16
@@ -29,33 +33,40 @@ def causes(run: Run, result: CheckResult) -> tuple[tuple[CauseView, ...], tuple[
     """
     views = _Views(run)
     left = list(result.findings)
-    shown = []
+    views_of_causes = []
     for cause in result.causes:
         own = explained(cause, result.findings)
         own = [f for f in own if f in left]
         left = [f for f in left if f not in own]
         drawn = [views.of(f) for f in own]
         leading = drawn[:1]
-        if leading:
-            more = (
-                v for v in drawn[1:] if (v.map and not leading[0].map) or (v.chart and not leading[0].chart)
-            )
-            leading += list(more)[:1]
+        leading += _second(drawn)
         severity = max((f.severity for f in own), key=lambda s: s.rank, default=result.severity)
-        shown.append(
+        views_of_causes.append(
             CauseView(
                 clean(cause.kind, 60),
                 clean(cause.sentence, 400),
                 severity.value if severity else "info",
-                f"{100 * cause.certainty:.0f}\u00a0%" if math.isfinite(cause.certainty) else "",
+                f"{100 * cause.certainty:.0f}\u00a0%" if cause.certainty > 0 else "",
                 steps_range(cause.first_step, None),
                 tuple(leading),
-                tuple(v for v in drawn if v not in leading),
+                tuple(v for v in drawn if v.anchor not in {lead.anchor for lead in leading}),
                 tuple(clean(a, 300) for a in cause.against),
+                tuple(clean(r, 300) for r in cause.ruled_out),
                 clean(cause.help, 600),
             )
         )
-    return tuple(shown), tuple(views.of(f) for f in left)
+    return tuple(views_of_causes), tuple(views.of(f) for f in left)
+
+
+def _second(drawn: Sequence[FindingView]) -> list[FindingView]:
+    """The consequence to show beside the root: the first with a picture of another kind."""
+    if not drawn:
+        return []
+    root = drawn[0]
+    maps = [v for v in drawn[1:] if v.map and not root.map]
+    charts = [v for v in drawn[1:] if v.chart and not (root.chart and v.chart.unit == root.chart.unit)]
+    return [replace(v, chart=None) if v.map and root.chart else v for v in (maps or charts)[:1]]
 
 
 def explained(cause: Cause, findings: Sequence[Finding]) -> list[Finding]:
@@ -73,7 +84,7 @@ def chain(run: Run, result: CheckResult) -> tuple[ChainLink, ...]:
     own = explained(result.causes[0], result.findings)
     if not own:
         return ()
-    order = sorted(own[1:], key=lambda f: math.inf if f.first_step is None else f.first_step)
+    order = sorted(own[1:], key=_place_in_chain)
     groups: dict[str, list[Finding]] = {}
     for finding in [own[0], *order]:
         groups.setdefault(finding.code, []).append(finding)
@@ -85,8 +96,8 @@ def chain(run: Run, result: CheckResult) -> tuple[ChainLink, ...]:
         root = not links
         links.append(
             ChainLink(
-                ("root cause" + (f", {when}" if when else "")) if root else when or "whole run",
-                "" if root else clean(listing(list(dict.fromkeys(clean(f.site, 24) for f in group)), 3), 80),
+                ", ".join(filter(None, (_root(result.causes[0]), when))) if root else when or "whole run",
+                "" if root else _places(group),
                 clean(lead, 90),
                 f"{joint} {clean(rest, 110)}" if rest else "",
                 finding.severity.value,
@@ -96,9 +107,23 @@ def chain(run: Run, result: CheckResult) -> tuple[ChainLink, ...]:
         )
     if len(links) > _CHAIN_CARDS:
         left = len(links) - _CHAIN_CARDS + 1
-        more = ChainLink("", "", f"{plural(left, 'consequence')} more", "below", "info", "findings")
+        more = ChainLink("", "", f"{left} more consequences", ", see below", "info", "findings")
         links = [*links[: _CHAIN_CARDS - 1], more]
     return tuple(links)
+
+
+def _root(cause: Cause) -> str:
+    return "root cause" if cause.certainty > 0 else "seen first"
+
+
+def _places(findings: Sequence[Finding]) -> str:
+    places = list(dict.fromkeys(clean(f.site, 24) for f in findings))
+    return places[0] + (f" +{len(places) - 1}" if places[1:] else "")
+
+
+def _place_in_chain(finding: Finding) -> tuple[bool, float]:
+    """By step; how the training came out (learning, evaluation) is the end of every chain."""
+    return finding.code[3:4] in ("5", "6"), math.inf if finding.first_step is None else finding.first_step
 
 
 def anchor(finding: Finding) -> str:
@@ -113,10 +138,13 @@ class _Views:
         self.run = run
         self.charts = 0
         self.mapped: set[str] = set()
+        self.seen: dict[str, int] = {}
 
     def of(self, finding: Finding) -> FindingView:
         lead, _, rest = split_lead(clean(finding.message, 600))
-        key = f"{anchor(finding)}-{self.charts}"
+        # A rule may speak twice of one place; the second one needs a mark of its own on the page.
+        count = self.seen[finding.fingerprint] = self.seen.get(finding.fingerprint, 0) + 1
+        key = anchor(finding) + (f"-{count}" if count > 1 else "")
         drawn: Chart | None = None
         units: HeatMap | None = None
         if self.charts < _MOST_CHARTS:
@@ -134,7 +162,7 @@ class _Views:
             lead,
             rest,
             steps_range(finding.first_step, finding.last_step, self.run.steps),
-            anchor(finding),
+            key,
             clean(finding.help, 600),
             drawn,
             units,
@@ -171,16 +199,16 @@ def _evidence_chart(run: Run, finding: Finding, key: str) -> Chart | None:
         return None
     kinds = [quantity(name) for name, _, _ in found]
     one_name, one_site = len({k.title for k in kinds}) == 1, len({site for _, site, _ in found}) == 1
+    # The same quantity recorded under two names (on the probe first, on batches later) is one curve.
+    parts: dict[tuple[str, str], list[Series]] = {}
+    for (_, site, series), kind in zip(found, kinds):
+        parts.setdefault((kind.title, site), []).append(series)
     curves = []
-    for (_, site, series), kind, tone in zip(found, kinds, tones(len(found))):
-        label = (
-            clean(site, 30)
-            if one_name and not one_site
-            else kind.title.lower()
-            if one_site
-            else f"{clean(site, 30)} {kind.title.lower()}"
-        )
-        curves.append(Curve(label, series.steps, series.values, tone))
+    for ((name, site), pieces), tone in zip(parts.items(), tones(len(parts))):
+        place = clean(site, 30)
+        label = name.lower() if one_site else place if one_name else f"{place} {name.lower()}"
+        steps, first = np.unique(np.concatenate([p.steps for p in pieces]), return_index=True)
+        curves.append(Curve(label, steps, np.concatenate([p.values for p in pieces])[first], tone))
     threshold = _float(finding.evidence.get("threshold"))
     label = clean(finding.evidence.get("threshold_label") or "limit", 60)
     references = [Reference(threshold, label)] if threshold is not None else []

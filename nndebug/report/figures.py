@@ -55,7 +55,14 @@ def _head(sheet: Canvas, report: Report) -> float:
     summary = report.summary if len(report.summary) < 90 else report.summary[:89] + "…"
     x += sheet.text(x, 27, summary, 13, SOFT) + 18
     sheet.text(x, 27, report.length, 13, SOFT)
-    sheet.text(_RIGHT_EDGE, 27, "still running" if report.running else report.cost, 13, SOFT, ha="right")
+    sheet.text(
+        _RIGHT_EDGE,
+        27,
+        "still running" if report.notice.startswith("Still") else report.cost,
+        13,
+        SOFT,
+        ha="right",
+    )
     sheet.line(_EDGE, 41, _RIGHT_EDGE, 41, RULE)
     colour = SEVERITY[report.severity]
     runs = [(f"{MARKS[report.severity]} {report.verdict[0]}", colour, True), (report.verdict[1], TEXT, True)]
@@ -225,6 +232,8 @@ def _right(sheet: Canvas, report: Report, charts: tuple[Chart, ...], top: float)
                 sheet.curves(spark, place, y + 7, 74, 20)
                 sheet.text(place, y + 41, spark.lines[0].last, 10.5, SOFT)
     y = top + height + 14
+    if len(charts) > 1 and (_HEIGHT - 22 - y - 14) / 2 < 150:
+        charts = charts[:1]
     each = (_HEIGHT - 22 - y - 14 * (len(charts) - 1)) / max(len(charts), 1)
     for chart in charts:
         _card_chart(sheet, chart, x, width, y, min(each, 300))

@@ -25,7 +25,11 @@ def render(report: Report) -> str:
     Args:
         report: what `build` made.
     """
-    return _environment().get_template("report.html.j2").render(report=report, policy=POLICY)
+    return (
+        _environment()
+        .get_template("report.html.j2")
+        .render(report=report, policy=POLICY, page_codes={page.code for page in report.pages})
+    )
 
 
 def write(report: Report, path: str | Path) -> Path:

@@ -208,7 +208,7 @@ def _never_fire(run: Run, site: Site) -> str:
 
 
 def _spark(run: Run, name: str, site: str, tone: float, key: str, title: str) -> Chart | None:
-    series = run.series(name, site)
+    series = run.series(name, site) or run.series(f"pre{name}", site)  # a layer without an activation
     kind = quantity(name)
     # A curve this small has no room for an axis: it keeps its shape on a log scale, and its last value beside it.
     kind = Quantity(kind.title, kind.unit, kind.how, True, kind.share)

@@ -153,6 +153,7 @@ class CauseView:
     leading: tuple[FindingView, ...]
     following: tuple[FindingView, ...]
     against: tuple[str, ...] = ()
+    ruled_out: tuple[str, ...] = ()
     help: str = ""
 
 
@@ -217,7 +218,7 @@ class Report:
     length: str
     cost: str
     facts: tuple[str, ...]
-    running: str
+    notice: str
     severity: str
     verdict: tuple[str, str]
     subline: str

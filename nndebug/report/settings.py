@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 from collections.abc import Mapping
 from importlib.util import find_spec
@@ -25,7 +26,7 @@ def summary(manifest: Mapping[str, Any]) -> str:
         clean(manifest.get("loss", ""), 40).replace("_", "-"),
         f"{names.get(kind, clean(kind, 30))} {rate if isinstance(rate, int | float) else ''}".strip(),
         f"batch {clean(manifest['batch'], 12)}" if manifest.get("batch") else "",
-        ", ".join(_inits(manifest.get("init"))),
+        ", ".join(_inits(manifest.get("init") or network.get("init"))),
     ]
     return ", ".join(part for part in parts if part)
 
@@ -44,13 +45,20 @@ def _inits(init: Any) -> list[str]:
 def cost(manifest: Mapping[str, Any]) -> str:
     recording, training = manifest.get("recording_seconds"), manifest.get("training_seconds")
     if isinstance(recording, int | float) and isinstance(training, int | float) and training > 0:
-        return f"recording cost {percent(recording / training)} of training"
+        return f"recording cost {percent(round(recording / training, 2))} of training"
     return ""
 
 
 def facts(manifest: Mapping[str, Any]) -> tuple[str, ...]:
     versions = [f"{clean(k, 20)} {clean(v, 20)}" for k, v in _mapping(manifest.get("versions")).items()][:6]
-    return tuple(filter(None, [clean(manifest.get("created", ""), 40).replace("T", " "), *versions]))
+    return tuple(filter(None, [_when(manifest.get("created", "")), *versions]))
+
+
+def _when(created: Any) -> str:
+    """`2025-01-18 09:41 UTC`"""
+    text = clean(created, 40)
+    match = re.fullmatch(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d)[\d:.]*(Z|\+00:00)?", text)
+    return f"{match[1]} {match[2]}{' UTC' if match[3] else ''}" if match else text
 
 
 def reproduce(manifest: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:

@@ -58,11 +58,13 @@ def fact(finding: Finding) -> str:
 
 
 def _cause(cause: Cause, findings: Sequence[Finding], severity: Severity | None, console: Console) -> None:
-    _headline(
-        cause.sentence, severity, f"{clean(cause.kind, 60)}, certainty {100 * cause.certainty:.0f} %", console
-    )
+    certainty = f", certainty {100 * cause.certainty:.0f} %" if cause.certainty > 0 else ""
+    _headline(cause.sentence, severity, clean(cause.kind, 60) + certainty, console)
     _findings(findings, severity, console)
-    _labelled("against", "; ".join(clean(a, 300) for a in cause.against) or "nothing", console)
+    if certainty:
+        _labelled("against", "; ".join(clean(a, 300) for a in cause.against) or "nothing", console)
+    for other in cause.ruled_out:
+        _labelled("not", clean(other, 300), console)
     if cause.help:
         _labelled("help", clean(cause.help, 600), console)
     if findings:

@@ -6,6 +6,7 @@ import math
 import re
 import unicodedata
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 REPLACEMENT = "\ufffd"
@@ -76,6 +77,17 @@ def percent(share: float | None) -> str:
     return _shorten(f"{100 * share:.1f}") + "\u00a0%"
 
 
+def evenly(values: Sequence[float], share: bool = False) -> list[str]:
+    """Labels of equally spaced ticks, all with as many decimals as tell neighbours apart."""
+    scale = 100 if share else 1
+    gap = min((abs(b - a) for a, b in pairwise(values)), default=0.0) * scale
+    largest = max((abs(v) for v in values), default=0.0) * scale
+    if not 1e-4 < gap < 1e7 or largest >= 1e7:
+        return [f"{v * scale:.3g}" if v else "0" for v in values]
+    digits = max(0, -math.floor(math.log10(gap) + 1e-9))
+    return [(f"{v * scale:,.{digits}f}" if v else "0") + ("\u00a0%" if share else "") for v in values]
+
+
 def ticks_step(step: float) -> str:
     """A number of steps, short: `0`, `10`, `1k`, `10k`, `2.5M`."""
     for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
@@ -122,13 +134,10 @@ def split_verdict(sentence: str) -> tuple[str, str]:
     """The verdict as the cause (coloured) and what it did (plain).
 
     >>> split_verdict("The rate is too high: the first step killed 8 units.")
-    ('The rate is too high.', 'The first step killed 8 units.')
+    ('The rate is too high:', 'the first step killed 8 units.')
     """
-    match = re.search(r"[:.]\s", sentence)
-    if not match:
-        return sentence, ""
-    rest = sentence[match.end() :].strip()
-    return sentence[: match.start()] + ".", rest[:1].upper() + rest[1:]
+    match = re.search(r"[:.;]\s", sentence)
+    return (sentence[: match.start() + 1], sentence[match.end() :].strip()) if match else (sentence, "")
 
 
 def listing(words: Sequence[Any], most: int = 4) -> str:

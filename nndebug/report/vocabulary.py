@@ -89,6 +89,12 @@ _KNOWN = {
         "Outputs stuck at the opposite of their target.",
         share=True,
     ),
+    "probe.variation": Quantity(
+        "Variation between samples",
+        "share of the signal",
+        "How much a layer's output differs from sample to sample; at 0 it is the same for all of them.",
+        log=True,
+    ),
     "gradient.norm": Quantity("Gradient norm", "norm", _NORM, log=True),
     "update.norm": Quantity(
         "Size of the updates", "norm", "Length of one update of all the layer's entries together.", log=True
