@@ -58,6 +58,8 @@ def test_every_word_of_the_vocabulary_is_read_and_kept(change):
     experiment = Experiment.from_dict(given)
     assert given == before
     assert experiment.to_dict() == given
+    experiment.to_dict()["model"]["layers"].clear()  # a copy: the experiment stays as it is
+    assert experiment.to_dict() == given
     assert Experiment.from_dict(experiment.to_dict()) == experiment
     assert Experiment.from_dict(json.loads(json.dumps(experiment.to_dict()))) == experiment
 

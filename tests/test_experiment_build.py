@@ -60,6 +60,7 @@ SGD_, MOMENTUM, ADAM = (
         ({"loss": {"name": "mse", "scale": 0.5}, "preprocess": COLUMN, **hidden_and(1, "leaky_relu")}, "column"),
         ({"loss": {"name": "bce"}, "preprocess": COLUMN, "optimizer": ADAM, **hidden_and(1, "sigmoid")}, "column"),
         ({"loss": {"name": "bce_logits"}, "preprocess": COLUMN, **hidden_and(1, l2=0.1)}, "column"),
+        ({"loss": {"name": "bce_logits"}, "preprocess": COLUMN, **hidden_and(1, "sigmoid")}, "column"),
         ({"loss": {"name": "bce", "over_outputs": "sum"}, **hidden_and(2, "sigmoid")}, "one-hot"),
         ({"loss": {"name": "bce_logits", "scale": 3}, "data": THREE_LABELS, "preprocess": {}, **hidden_and(3)}, "as given"),
         ({"loss": {"name": "bce", "scale": 2}, "optimizer": {**ADAM, "eps": 1e-3}, **hidden_and(2, "sigmoid")}, "one-hot"),
@@ -291,6 +292,11 @@ def test_running_is_reproducible_and_observed():
     experiment, seen = Experiment.mlp(epochs=2, seed=1), []
     network, results = experiment.run(epoch=seen.append)
     assert seen == results
+    held_out = evaluate(network, experiment.build()[2].test)
+    assert (results[-1].validation_loss, results[-1].validation_accuracy) == (
+        held_out.loss,
+        held_out.accuracy,
+    )
     assert results[-1].validation_accuracy > 0.85
     again, _ = experiment.run()
     np.testing.assert_array_equal(network.flat_parameters, again.flat_parameters)

@@ -248,6 +248,17 @@ def test_mnist_is_found(no_home, mnist_dir, monkeypatch, layout):
     assert read_mnist(download=False)[1][:3].tolist() == [5, 0, 4]
 
 
+@pytest.mark.mnist
+def test_a_folder_with_all_files_beats_one_with_some(no_home, mnist_dir, monkeypatch):
+    (no_home / "some").mkdir()
+    cache_folder().mkdir(parents=True)
+    for name in downloading.FILES:
+        (cache_folder() / name).symlink_to(mnist_dir / name)
+    save(no_home / "some", b"", "train-images-idx3-ubyte.gz")
+    monkeypatch.setenv("NNDEBUG_DATA", str(no_home / "some"))
+    assert read_mnist(download=False)[1][:3].tolist() == [5, 0, 4]
+
+
 def test_cache_folder_follows_the_platform(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", "relative")
     monkeypatch.setenv("HOME", str(tmp_path))

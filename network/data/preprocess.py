@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Array
+from ..errors import DataError
 from ..losses import one_hot
 
 RELABEL_SEED = 7  # which rows get a random label belongs to the data, not to the run
@@ -39,6 +40,10 @@ def _apply(name: str, arguments: list[Any], train: Array, a: Array) -> Array:
     if name.startswith(("standardize", "minmax")):
         return _scaled(name, arguments, train, a)
     if name == "one_hot":
+        if a.ndim != 1:
+            raise DataError(
+                f"one_hot expects class numbers (samples,), got {a.shape}", help="leave the step out"
+            )
         return one_hot(a, arguments[0], np.float32)
     if name == "column":
         return a.reshape(len(a), -1).astype(np.float32)
