@@ -70,7 +70,8 @@ def read_mnist(
     if missing:
         target = Path(folder) if folder is not None else cache_folder()
         if not download:
-            raise DataError(f"MNIST: {', '.join(missing)} not found in {_places(folder)}", help=HELP)
+            places = " or ".join(str(place) for place in folders(folder))
+            raise DataError(f"MNIST: {', '.join(missing)} not found in {places}", help=HELP)
         paths |= {name: fetch(name, target, progress) for name in missing}
     train, test = ("train-images", "train-labels"), ("t10k-images", "t10k-labels")
     by_stem = {name.split("-idx")[0]: path for name, path in paths.items()}
@@ -83,7 +84,7 @@ def read_mnist(
 def find_files(folder: str | os.PathLike[str] | None = None) -> dict[str, Path]:
     """File name → path, of those of the four files that one folder has; the first folder with all four wins."""
     best: dict[str, Path] = {}
-    for place in folders(folder):
+    for place in (place for root in folders(folder) for place in (root, root / "mnist")):
         found = {name: path for name in FILES if (path := _present(place, name))}
         if len(found) > len(best):
             best = found
@@ -91,14 +92,11 @@ def find_files(folder: str | os.PathLike[str] | None = None) -> dict[str, Path]:
 
 
 def folders(folder: str | os.PathLike[str] | None = None) -> list[Path]:
-    """Where the files are looked for, in order."""
+    """Where the files are looked for, in order; also in a subfolder `mnist` of each."""
     if folder is not None:
-        roots = [Path(folder)]
-    else:
-        given = os.environ.get(ENVIRONMENT)
-        roots = [Path(given)] if given else []
-        roots.append(cache_folder())
-    return [place for root in roots for place in (root, root / "mnist")]
+        return [Path(folder)]
+    given = os.environ.get(ENVIRONMENT)
+    return [*([Path(given)] if given else []), cache_folder()]
 
 
 def cache_folder() -> Path:
@@ -125,10 +123,6 @@ def _present(folder: Path, name: str) -> Path | None:
         if (folder / candidate).is_file():
             return folder / candidate
     return None
-
-
-def _places(folder: str | os.PathLike[str] | None) -> str:
-    return " or ".join(str(place) for place in folders(folder) if place.name != "mnist" or folder is None)
 
 
 def _part(images_path: Path, labels_path: Path, rows: int) -> tuple[Array, Array]:
