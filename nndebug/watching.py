@@ -89,6 +89,7 @@ class Watch:
     ) -> None:
         self.network, self._image_shape, self._png = network, image_shape, png
         self._folder = None if folder is None else Path(folder)
+        self._draws = folder is not None
         self.result: CheckResult | None = None
         self.report_seconds = 0.0
         self._started: float | None = None
@@ -198,20 +199,24 @@ class Watch:
         self._recorder.update_manifest({"status": status, **recording})
         self.result = check(self.run)
         self._recorder.write_findings(self.result.to_json())
-        if self._recorder.folder is not None and self._folder is not None:
+        if self._draws and self._folder is not None:
             started = time.perf_counter()
-            self._write_report(self._folder, self.result)
+            self._recorder.guard("the report", self._write_report, self._stop_drawing)
             self.report_seconds += time.perf_counter() - started
 
-    def _write_report(self, folder: Path, result: CheckResult) -> None:
+    def _stop_drawing(self) -> None:
+        self._draws = False
+
+    def _write_report(self) -> None:
         from .report import build, figures, html
 
-        report = build(self.run, result)
-        html.write(report, folder / "report.html")
+        if self.result is None or self._folder is None:
+            return
+        report = build(self.run, self.result)
+        html.write(report, self._folder / "report.html")
         number = self.run.epochs[-1].number if self.run.epochs else 0
-        picture = folder / f"epoch-{number:04d}.png"
         if self._png and number:
-            figures.dashboard(report, picture)
+            figures.dashboard(report, self._folder / f"epoch-{number:04d}.png")
 
     def _crashed(self, error: BaseException) -> None:
         text = str(error).lower()

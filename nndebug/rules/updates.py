@@ -176,7 +176,8 @@ def _below_precision(run: Run, parameter: str, gradient: float) -> bool:
     spread = max(abs(weight[0]), abs(weight[1]))
     entries = max(1.0, (size / spread) ** 2) if spread > 0 else 1.0  # at least so many: ‖w‖² ≤ n max²
     epsilon = 1e-16 if run.manifest["network"]["dtype"] == "float64" else 1e-7
-    return run.series("learning_rate").last * gradient / entries**0.5 < 10 * epsilon * spread
+    change = run.series("learning_rate").last * gradient / float(entries) ** 0.5
+    return change < 10 * epsilon * spread
 
 
 @rule("NND409", "symmetric-units", needs=("weight.std", "update.std"))
