@@ -68,7 +68,7 @@ def value_axis(low: float, high: float, log: bool, share: bool = False, most: in
         return Axis(low, high, "log", tuple((10.0**k, _decade(k)) for k in range(last, first - 1, -every)))
     gap = nice_gap(high - low, most)
     first_tick = math.ceil(low / gap - 1e-9)
-    count = int(high / gap + 1e-9) - first_tick
+    count = math.floor(high / gap + 1e-9) - first_tick
     ticks = [float(f"{(first_tick + i) * gap:.12g}") for i in range(count + 1)]
     return Axis(low, high, "", tuple(zip(ticks, evenly(ticks, share))))
 
@@ -90,8 +90,8 @@ def bounds(values: Array, references: Array, log_hint: bool, share: bool) -> tup
         finite = np.array([0.0, 1.0])
     positive = finite[finite > 0]
     if finite.min() >= 0 and positive.size >= 0.3 * finite.size and np.all(lines > 0):
-        span = positive.max() / max(float(np.quantile(positive, 0.05)), 1e-300)
-        if span > (8 if log_hint else 300):
+        decades = math.log10(positive.max()) - math.log10(float(np.quantile(positive, 0.05)) or 1e-300)
+        if decades > (0.9 if log_hint else 2.5):
             both = np.concatenate([positive, lines])
             high = float(both.max())
             low = max(float(both.min()), high * 10**-_LONGEST_DECADES, 1e-290)

@@ -46,7 +46,7 @@ def render(result: CheckResult, console: Console) -> None:
         if not result.causes:
             _labelled("docs", f"nndebug rule {clean(left[0].code, 20)}", console)
         console.print()
-    console.print(_coverage(result))
+    _hang(Text(), _coverage(result), console)
 
 
 def fact(finding: Finding) -> str:
@@ -121,7 +121,7 @@ def _labelled(label: str, text: str, console: Console) -> None:
 def _hang(prefix: Text, text: Text, console: Console) -> None:
     """Prints text behind a prefix, its further lines indented as far; without trailing blanks."""
     indent = prefix.cell_len
-    if indent > 12 and console.width - indent < _NARROWEST_FACT:
+    if indent > 4 and console.width - indent < (_NARROWEST_FACT if indent > 12 else 12):
         prefix.rstrip()
         console.print(prefix, overflow="ellipsis", no_wrap=True, crop=True)
         prefix, indent = Text("    "), 4

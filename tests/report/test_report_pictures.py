@@ -1,0 +1,52 @@
+"""PNG files: the tiny palette ones of the page and the dashboard; Pillow decodes them, another implementation."""
+
+from __future__ import annotations
+
+import base64
+import io
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from nndebug.report import figures, png
+
+Image = pytest.importorskip("PIL.Image")
+
+
+@given(
+    hnp.arrays(np.uint8, st.tuples(st.integers(1, 9), st.integers(1, 9)), elements=st.integers(0, png.EMPTY)),
+    st.sampled_from(sorted(png.PALETTES)),
+    st.booleans(),
+)
+def test_a_heat_map_decodes_to_its_colours(cells, palette, dark):
+    address = png.address(cells.tolist(), palette, dark)
+    data = base64.b64decode(address.removeprefix("data:image/png;base64,"))
+    image = np.asarray(Image.open(io.BytesIO(data)).convert("RGBA"))
+    assert np.array_equal(image, np.array(png.PALETTES[palette][dark], dtype=np.uint8)[cells])
+
+
+def test_heat_maps_are_tiny():
+    cells = [[i % png.LEVELS for i in range(30)] for _ in range(9)]
+    assert len(png.address(cells, "activity")) < 500
+
+
+@pytest.mark.parametrize("which", ["sick", "healthy"])
+def test_the_dashboard_is_a_picture_with_something_on_it(which, request, tmp_path):
+    path = figures.dashboard(request.getfixturevalue(which), tmp_path / "deep" / "epoch-0001.png")
+    image = np.asarray(Image.open(path).convert("RGB")).astype(int)
+    assert image.shape == (946, 1408, 3)
+    ink = (image.sum(axis=2) < 600).mean()
+    assert 0.02 < ink < 0.5
+    red = ((image[..., 0] > 150) & (image[..., 1] < 80) & (image[..., 2] < 80)).sum()
+    assert (red > 5000) == (which == "sick")
+    assert [p.name for p in path.parent.iterdir()] == ["epoch-0001.png"]
+
+
+def test_a_report_loads_no_plotting_library():
+    script = "import sys, nndebug.report, nndebug.report.html, nndebug.report.terminal; sys.exit('matplotlib' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
