@@ -245,7 +245,7 @@ class LayeredAdapter:
         """Judges the state after an epoch (0: birth) with everything that is kept once per epoch."""
         started = time.perf_counter()
         arrays: dict[str, Array] = {}
-        if self.probe is not None:
+        if self.probe is not None and self._always:  # what has failed once is not tried again
             self.measure(self.step)
             dead = self.probe.dead_units()
             self.recorder.probe(
