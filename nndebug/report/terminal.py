@@ -122,12 +122,19 @@ def _hang(prefix: Text, text: Text, console: Console) -> None:
     """Prints text behind a prefix, its further lines indented as far; without trailing blanks."""
     indent = prefix.cell_len
     if indent > 4 and console.width - indent < (_NARROWEST_FACT if indent > 12 else 12):
+        prefix.truncate(console.width, overflow="ellipsis")
         prefix.rstrip()
-        console.print(prefix, overflow="ellipsis", no_wrap=True, crop=True)
+        console.print(prefix, soft_wrap=True)
         prefix, indent = Text("    "), 4
-    for number, line in enumerate(text.wrap(console, max(8, console.width - indent), overflow="fold")):
-        line.rstrip()
-        console.print((prefix if number == 0 else Text(" " * indent)) + line, overflow="fold", soft_wrap=True)
+    lines = [
+        line
+        for line in text.wrap(console, max(8, console.width - indent), overflow="fold")
+        if line.plain.strip()
+    ]
+    for number, line in enumerate(lines or [Text()]):
+        whole = (prefix if number == 0 else Text(" " * indent)) + line
+        whole.rstrip()
+        console.print(whole, overflow="fold", soft_wrap=True)
 
 
 def _coverage(result: CheckResult) -> Text:
