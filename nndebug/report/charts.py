@@ -70,6 +70,7 @@ def value_axis(low: float, high: float, log: bool, share: bool = False, most: in
     first_tick = math.ceil(low / gap - 1e-9)
     count = math.floor(high / gap + 1e-9) - first_tick
     ticks = [float(f"{(first_tick + i) * gap:.12g}") for i in range(count + 1)]
+    ticks = [tick for tick in ticks if low <= tick <= high]
     return Axis(low, high, "", tuple(zip(ticks, evenly(ticks, share))))
 
 

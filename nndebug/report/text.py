@@ -79,13 +79,18 @@ def percent(share: float | None) -> str:
 
 def evenly(values: Sequence[float], share: bool = False) -> list[str]:
     """Labels of equally spaced ticks, all with as many decimals as tell neighbours apart."""
-    scale = 100 if share else 1
-    gap = min((abs(b - a) for a, b in pairwise(values)), default=0.0) * scale
-    largest = max((abs(v) for v in values), default=0.0) * scale
-    if not 1e-4 < gap < 1e7 or largest >= 1e7:
-        return [f"{v * scale:.3g}" if v else "0" for v in values]
-    digits = max(0, -math.floor(math.log10(gap) + 1e-9))
-    return [(f"{v * scale:,.{digits}f}" if v else "0") + ("\u00a0%" if share else "") for v in values]
+    unit = "\u00a0%" if share else ""
+    numbers = [100 * v for v in values] if share else list(values)
+    gap = min((abs(b - a) for a, b in pairwise(numbers)), default=0.0)
+    if 1e-4 < gap and max(map(abs, numbers)) < 1e7:
+        digits = max(0, -math.floor(math.log10(gap) + 1e-9))
+        return [(f"{v:,.{digits}f}" if v else "0") + unit for v in numbers]
+    labels: list[str] = []
+    for digits in range(3, 17):
+        labels = [(f"{v:.{digits}g}" if v else "0") + unit for v in numbers]
+        if len(set(labels)) == len(set(numbers)):
+            break
+    return labels
 
 
 def ticks_step(step: float) -> str:
