@@ -96,6 +96,8 @@ def dead_at_birth(run: Run, *, most: float = 0.4) -> Iterator[Symptom]:
     What to try: biases at 0 instead of negative values; inputs that are not all negative; He initial weights.
 
     False alarms: networks learn well with 1 to 4 of 30 units dead at birth, which N(0, 1) biases cause.
+
+    References: L. Lu et al., "Dying ReLU and Initialization", 2019, arXiv:1903.06733.
     """
     for site in _relu_sites(run):
         born = run.series("probe.dead_units", site.name)
@@ -129,6 +131,8 @@ def hidden_saturated(run: Run, *, most: float = 0.95, with_collapse: float = 0.8
     What to try: scale the inputs to about 0..1; Xavier initial weights; ReLU.
 
     False alarms: a healthy 95 % network has 60 to 65 % of such entries at birth and up to 86 % later.
+
+    References: X. Glorot and Y. Bengio, "Understanding the difficulty of training deep feedforward networks", 2010.
     """
     collapsed = any(run.has("gradient.norm") and _collapsed(run, site) for site in run.sites)
     for site in run.sites[:-1]:
@@ -169,6 +173,8 @@ def output_saturated_wrong(run: Run, *, least: float = 0.02) -> Iterator[Symptom
 
     False alarms: saturated on the right side is what confident right answers look like (84 to 98 % of a healthy
     network's outputs) and does not count. Healthy runs have 0.2 to 0.5 % on the wrong side, failed ones 7 to 18 %.
+
+    References: M. Nielsen, "Neural Networks and Deep Learning", chapter 3, on the cross-entropy cost.
     """
     for site in run.sites[-1:]:
         series = run.series("probe.wrong_side_share", site.name)
@@ -215,6 +221,8 @@ def activation_scale(
 
     False alarms: N(0, 1) weights on 784 inputs give 9 to 12 and can learn well. What is only unusual at step 0 is an
     info; it becomes more when the gradient collapses or the run does not learn.
+
+    References: K. He et al., "Delving Deep into Rectifiers", 2015, arXiv:1502.01852.
     """
     measured = [
         (site, s)
@@ -270,6 +278,8 @@ def constant_output(run: Run, *, most: float = 0.01) -> Iterator[Symptom]:
     What to try: look at the named layer: dead units, saturation, zero weights, or an input that is constant.
 
     False alarms: targets that are nearly constant themselves.
+
+    References: A. Karpathy, "A Recipe for Training Neural Networks", 2019.
     """
     sites = [site for site in run.sites if run.series("probe.variation", site.name)]
     if not sites:

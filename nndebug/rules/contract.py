@@ -22,6 +22,8 @@ def shape_mismatch(run: Run) -> Iterator[Symptom]:
     are the usual reasons.
 
     False alarms: a declared batch size is wrong for the last, smaller batch: declare a name ("batch 30"), not a number.
+
+    References: NumPy manual, "Broadcasting".
     """
     for event in run.events:
         if event.get("event") == "shape":

@@ -22,6 +22,8 @@ def chance_accuracy(run: Run, *, slack: float = 2.0) -> Iterator[Symptom]:
     What to try: if the loss falls meanwhile, the evaluation is wrong; else see the cause above.
 
     False alarms: a coincidence to the sample at two epochs is unlikely; accuracies above 2 × chance are not looked at.
+
+    References: A. Karpathy, "A Recipe for Training Neural Networks", 2019.
     """
     counts = run.manifest.get("validation_counts") or []
     accuracy = run.series("validation.accuracy")

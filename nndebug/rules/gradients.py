@@ -94,6 +94,8 @@ def exploding(run: Run, *, factor: float = 100.0, window: int = 50) -> Iterator[
     What to try: clip gradients by norm; lower the learning rate; look at the samples of that step.
 
     False alarms: jumps without a rise of the loss do not count; healthy runs reach 9 ×.
+
+    References: R. Pascanu et al., "On the difficulty of training recurrent neural networks", 2013, arXiv:1211.5063.
     """
     loss = run.series("loss")
     for site in run.sites:
@@ -142,6 +144,8 @@ def gradient_collapse(run: Run, *, share: float = _COLLAPSE, points: int = 100) 
     What to try: find what cut the gradient: dead units, outputs saturated on the wrong side, saturated hidden units.
 
     False alarms: a small gradient at a low loss is success and does not count. Sick runs reach 1e-9.
+
+    References: M. Nielsen, "Neural Networks and Deep Learning", chapters 3 and 5.
     """
     found = {site.name: c for site in run.sites if (c := collapse(run, f"{site.name}.weight", share, points))}
     if not found:

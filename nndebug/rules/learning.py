@@ -63,6 +63,8 @@ def diverging(run: Run, *, factor: float = DIVERGED, times: int = 3) -> Iterator
 
     False alarms: none known when judged on the probe. On single training batches this test would have flagged 44 of
     44 healthy runs.
+
+    References: the test on a fixed probe instead of training batches was chosen after a survey of 30 tools.
     """
     since = diverging_since(run, factor, times)
     if since is None:
@@ -98,6 +100,8 @@ def initial_loss(run: Run, *, most: float = 2.0, most_quadratic: float = 4.0) ->
 
     False alarms: networks of N(0, 1) weights that learn well start at up to 5.8 × chance; alone this is only unusual
     and therefore no more than an info. Usual starts lie at 0.6 to 1.15.
+
+    References: "verify loss at init" in A. Karpathy, "A Recipe for Training Neural Networks", 2019.
     """
     loss, chance = run.series("probe.loss"), run.manifest.get("loss_at_chance")
     if not chance or not len(loss) or loss.steps[0] != 0:
@@ -134,6 +138,9 @@ def prediction_collapse(run: Run, *, least: float = 0.9) -> Iterator[Symptom]:
 
     False alarms: none on balanced data (healthy at most 0.21); on data where one class has most rows it is not
     looked at.
+
+    References: a constant guess is the "input-independent baseline" of A. Karpathy, "A Recipe for Training Neural
+    Networks", 2019.
     """
     shares = run.manifest.get("class_shares") or [1.0]
     # With one class in the majority a constant guess may be the honest optimum of an early network.

@@ -24,6 +24,8 @@ def first_nonfinite(run: Run) -> Iterator[Symptom]:
     probabilities where logits belong.
 
     False alarms: none.
+
+    References: IEEE 754-2019, section 6.2: a NaN is passed on by every operation, so the last one to show it proves nothing.
     """
     for event in run.events:
         if event.get("event") != "nonfinite":

@@ -21,6 +21,8 @@ def not_checked(run: Run) -> Iterator[Symptom]:
     What to try: the message says what failed; report it if it is a fault of nndebug.
 
     False alarms: none; it is an info.
+
+    References: none.
     """
     for event in run.events:
         if event.get("event") == "failure":

@@ -57,6 +57,8 @@ def update_too_large(run: Run, *, median: float = 0.1, first: float = 2.0) -> It
 
     False alarms: healthy runs have medians up to 0.029 and first steps up to 0.78; sick ones reach 13 and more. Alone
     the ratio does not separate (0.88 may learn, 0.19 may not): on a run that learns it is an info.
+
+    References: A. Karpathy, Stanford CS231n notes, "Ratio of weights:updates".
     """
     for site in run.sites:
         ratios = run.series("update_ratio", f"{site.name}.weight")
@@ -100,6 +102,8 @@ def update_too_small(run: Run, *, most: float = 1e-5, points: int = 20) -> Itera
     What to try: a higher learning rate, unless a collapsed gradient is the reason: then mend that first.
 
     False alarms: only looked at when the run does not learn; healthy runs stay above 7e-4.
+
+    References: A. Karpathy, Stanford CS231n notes, "Ratio of weights:updates".
     """
     if not_learning(run) is None:
         return
@@ -140,6 +144,8 @@ def parameter_frozen(run: Run, *, steps: int = 20) -> Iterator[Symptom]:
     What to try: with a gradient: look at the line that changes the parameter. Without: look at the layers above.
 
     False alarms: layers frozen on purpose. A parameter of a constant-zero input, or of a dead layer, has no gradient.
+
+    References: in NumPy `w = w - rate * g` binds a name anew, `w -= rate * g` changes the array.
     """
     for site in run.sites:
         for parameter in site.parameters:
@@ -191,6 +197,8 @@ def symmetric_units(run: Run) -> Iterator[Symptom]:
     What to try: random initial weights: He for ReLU, Xavier for sigmoid and tanh.
 
     False alarms: random biases break the symmetry: such runs can learn well, and then this is an info.
+
+    References: I. Goodfellow et al., "Deep Learning", section 8.4, on breaking symmetry.
     """
     hidden = [site for site in run.sites if "weight" in site.parameters][:-1]
     for site in hidden:
@@ -227,6 +235,9 @@ def update_overshoots(
     False alarms: alone it is an info, because runs in a border band learn in spite of it. 784-30-10, He, N(0, 1)
     biases, MNIST, 8 seeds each, largest of the first 20 updates: rate 0.1 up to 0.4, 0.5 up to 1.6, 1.0 up to 2.1 (all
     learn), 2.0 from 2.4 to 4.2 (damaged), 3.0 from 3.7 to 6.3.
+
+    References: J. Cohen et al., "Gradient Descent on Neural Networks Typically Occurs at the Edge of Stability", 2021,
+    arXiv:2103.00065, on how far a stable step may go.
     """
     found = overshooting_updates(run, deviations, with_deaths)
     for site in {o.site: None for o in found}:

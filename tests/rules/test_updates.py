@@ -1,0 +1,120 @@
+import pytest
+
+from nndebug.findings import Severity
+
+from .runs import dead, make_run, one, symptoms
+
+
+def ratios(points):
+    return {("hidden1.weight", "update_ratio"): points}
+
+
+class TestUpdateTooLarge:
+    @pytest.mark.parametrize(("value", "fires"), [(0.1, False), (0.11, True)])
+    def test_boundary_of_the_median(self, value, fires):
+        assert bool(symptoms("NND401", make_run(ratios({s: value for s in range(50)})))) == fires
+
+    @pytest.mark.parametrize(("value", "step", "fires"), [(2.0, 3, False), (2.1, 3, True), (2.1, 12, False)])
+    def test_boundary_of_the_first_steps(self, value, step, fires):
+        points = {s: 1e-3 for s in range(50)} | {step: value}
+        found = symptoms("NND401", make_run(ratios(points)))
+        assert bool(found) == fires
+        assert all(s.first_step == step for s in found)
+
+    def test_info_on_a_run_that_learns(self):
+        assert (
+            one("NND401", make_run(ratios({s: 0.5 for s in range(50)}), learns=True)).severity
+            is Severity.INFO
+        )
+
+    def test_silent_at_the_usual_size(self):
+        assert not symptoms("NND401", make_run(ratios({s: 0.78 if s < 3 else 0.029 for s in range(50)})))
+
+
+class TestUpdateTooSmall:
+    @pytest.mark.parametrize(("value", "fires"), [(1.1e-5, False), (0.9e-5, True)])
+    def test_boundary(self, value, fires):
+        assert (
+            bool(symptoms("NND402", make_run(ratios({s: value for s in range(100)}), learns=False))) == fires
+        )
+
+    def test_silent_when_the_run_learns(self):
+        assert not symptoms("NND402", make_run(ratios({s: 1e-7 for s in range(100)}), learns=True))
+
+
+class TestParameterFrozen:
+    def frozen(self, gradient, zeros=20, rate=0.1):
+        updates = {s: 1.0 for s in range(50 - zeros)} | {s: 0.0 for s in range(50 - zeros, 50)}
+        series = {
+            ("hidden1.weight", "update.norm"): updates,
+            ("hidden1.weight", "gradient.norm"): {s: gradient for s in range(50)},
+            ("hidden1.weight", "weight.norm"): {0: 8.0},
+            ("hidden1.weight", "weight.maximum"): {0: 0.2},
+            ("hidden1.weight", "weight.minimum"): {0: -0.2},
+            ("run", "learning_rate"): {0: rate},
+        }
+        return make_run(series, steps=1000)
+
+    def test_with_a_gradient_the_update_is_not_applied(self):
+        found = one("NND403", self.frozen(1.0))
+        assert found.severity is Severity.ERROR and "the update is not applied" in found.message
+        assert found.evidence["gradient"] == 1.0 and found.first_step == 30
+
+    def test_without_a_gradient_the_chain_is_cut(self):
+        found = one("NND403", self.frozen(0.0))
+        assert found.severity is Severity.WARNING and "no gradient reaches it" in found.message
+
+    def test_a_gradient_too_small_for_the_precision_is_none(self):
+        assert "no gradient reaches it" in one("NND403", self.frozen(1e-20)).message
+
+    @pytest.mark.parametrize(("zeros", "fires"), [(19, False), (20, True)])
+    def test_boundary(self, zeros, fires):
+        assert bool(symptoms("NND403", self.frozen(1.0, zeros))) == fires
+
+
+class TestSymmetricUnits:
+    def same(self, std, learns=None, bias_std=0.0):
+        series = {
+            ("hidden1.weight", "weight.std"): {0: std, 1: 0.1},
+            ("hidden1.weight", "weight.mean"): {0: 0.0},
+            ("hidden1.bias", "weight.std"): {0: bias_std},
+        }
+        return make_run(series, learns=learns)
+
+    def test_fires_when_all_weights_are_equal(self):
+        found = one("NND409", self.same(0.0, learns=False))
+        assert found.severity is Severity.ERROR
+        assert found.message == "all its weights start at 0: its 30 units are copies of one another"
+
+    def test_boundary_any_spread_at_all(self):
+        assert not symptoms("NND409", self.same(1e-12, learns=False))
+
+    def test_silent_where_random_biases_broke_the_symmetry(self):
+        assert not symptoms("NND409", self.same(0.0, learns=True, bias_std=1.0))
+
+
+class TestUpdateOvershoots:
+    def moved(self, points, died_at=None, learns=None):
+        run = {("hidden1", "probe.shift"): points}
+        return make_run(run, epochs=dead(died_at) if died_at else None, learns=learns)
+
+    def test_names_the_update_and_what_it_killed(self):
+        found = one("NND411", self.moved({0: 6.2, 1: 0.3}, [-1] * 19 + [0] * 3 + [1] * 8, learns=False))
+        assert found.severity is Severity.ERROR
+        assert found.message == (
+            "step 0 moved it by 6.2 standard deviations in one update and killed 8 of its units (healthy: below 4)"
+        )
+        assert (found.first_step, found.evidence["deaths"]) == (0, 8)
+
+    @pytest.mark.parametrize(("size", "fires"), [(4.0, False), (4.1, True)])
+    def test_boundary_alone_and_then_it_is_an_info(self, size, fires):
+        found = symptoms("NND411", self.moved({0: 0.3, 5: size}, learns=True))
+        assert [(s.severity, s.first_step) for s in found] == [(Severity.INFO, 5)] * fires
+
+    @pytest.mark.parametrize(("size", "deaths", "fires"), [(2.5, 3, False), (2.6, 3, True), (2.6, 2, False)])
+    def test_boundary_with_deaths_and_then_it_is_a_warning(self, size, deaths, fires):
+        found = symptoms("NND411", self.moved({0: size}, [-1] * (30 - deaths) + [1] * deaths, learns=True))
+        assert [s.severity for s in found] == [Severity.WARNING] * fires
+
+    def test_deaths_at_another_update_do_not_count(self):
+        assert not symptoms("NND411", self.moved({0: 3.0, 1: 0.2}, [-1] * 20 + [2] * 10))
