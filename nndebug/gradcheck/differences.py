@@ -24,10 +24,11 @@ FINE_POINTS = np.array([-4.0, -3.0, -2.0, -1.0, 1.0, 2.0, 3.0, 4.0])
 FINE_WEIGHTS = np.array([3.0, -32.0, 168.0, -672.0, 672.0, -168.0, 32.0, -3.0])
 """The eighth-order one: it takes steps 25 times as large, so that rounding weighs 25 times less."""
 
-SHRINK = 32.0
+SHRINK = 8.0
 """What a step is divided by where a kink lies between its points."""
 
 LARGEST_STEP = 0.1
+SAFETY = 4.0
 ROWS_AT_ONCE = 2048
 """Rows of one stacked evaluation: enough for BLAS, few enough to stay in cache."""
 
@@ -71,6 +72,7 @@ class Derivative:
         kinked: True where the loss has a kink within the smallest step.
         flips: how many units change sides at that kink, 0 if it was found by its jump.
         left, right: one-sided derivatives, for the kinked entries.
+        left_error, right_error: their estimated absolute errors.
     """
 
     value: Array
@@ -79,6 +81,8 @@ class Derivative:
     flips: Array
     left: Array
     right: Array
+    left_error: Array
+    right_error: Array
 
     def settled(self, claimed: Array | None) -> tuple[Array, Array]:
         """Values and errors with every kink resolved in favour of what is claimed: either side is right there.
@@ -93,8 +97,10 @@ class Derivative:
             return self.value, self.error
         if claimed is None or claimed.shape != self.value.shape:
             claimed = 0.5 * (self.left + self.right)
-        nearest = np.where(np.abs(claimed - self.left) <= np.abs(claimed - self.right), self.left, self.right)
-        error = self.error + np.where(self.flips > 1, np.abs(claimed - nearest), 0.0)
+        is_left = np.abs(claimed - self.left) <= np.abs(claimed - self.right)
+        nearest = np.where(is_left, self.left, self.right)
+        error = np.where(is_left, self.left_error, self.right_error)
+        error = error + np.where(self.flips > 1, np.abs(claimed - nearest), 0.0)
         return np.where(self.kinked, nearest, self.value), np.where(self.kinked, error, self.error)
 
 
@@ -200,20 +206,25 @@ def fourth_order(losses: Array, offsets: Array, base: Array) -> tuple[Array, Arr
     return value, inner
 
 
-def truncation_error(value: Array, inner: Array) -> Array:
-    """Estimated truncation of the fourth-order value.
+def truncation_error(value: Array, inner: Array, smooth: Array) -> tuple[Array, float]:
+    """Estimated truncation of the fourth-order value, and (h/scale)².
 
-    value − inner is the second-order error, of relative size (h/scale)²; two more orders multiply it by (h/scale)²
-    again, which is read off the largest entries. Higher derivatives of sigmoids grow faster than powers of 1/scale,
-    hence the factor 4.
+    value − inner is the second-order error, of relative size (h/scale)², which is read off the largest smooth
+    entries; two more orders multiply it by (h/scale)² again. Higher derivatives of sigmoids grow faster than
+    powers of 1/scale, hence the factor 4.
     """
     second_order: Array = np.abs(value - inner)
-    largest = np.max(np.abs(value), initial=0.0)
-    if not largest > 0:
-        return second_order
-    growth = min(1.0, 6 * float(np.max(second_order, initial=0.0)) / float(largest))
-    estimate: Array = 4 * growth * second_order
-    return estimate
+    largest = float(np.max(np.abs(value), where=smooth, initial=0.0))
+    growth = 6 * float(np.max(second_order, where=smooth, initial=0.0)) / largest if largest > 0 else 1.0
+    growth = min(1.0, growth)
+    return SAFETY * growth * second_order, growth
+
+
+def one_sided(change: Array, offsets: Array, outer: int, inner: int) -> tuple[Array, Array]:
+    """The second-order derivative from two points on one side, and how far it is from the first-order one."""
+    near, far = change[:, inner], change[:, outer]
+    value = (4 * near - far) / (4 * offsets[:, inner] - offsets[:, outer])
+    return value, np.abs(value - near / offsets[:, inner])
 
 
 def _measure(
@@ -223,20 +234,24 @@ def _measure(
     points = _evaluate(columns, which, steps, POINTS, len(base))
     losses, flips, offsets = points.losses, points.flips, points.offsets
     value, inner = fourth_order(losses, offsets, base)
-    truncation = truncation_error(value, inner)
     # Independent errors of the four points: the root of the summed squares of their weights is √130/12.
     rounding = 0.95 * noise / steps[:, None]
-    change = losses - base
-    right = (4 * change[:, 2] - change[:, 3]) / (4 * offsets[:, 2] - offsets[:, 3])
-    left = (4 * change[:, 1] - change[:, 0]) / (4 * offsets[:, 1] - offsets[:, 0])
+    left, left_bend = one_sided(losses - base, offsets, 0, 1)
+    right, right_bend = one_sided(losses - base, offsets, 3, 2)
     scale = float(np.max(np.abs(value), initial=0.0))
-    worst_flips = flips.max(axis=1)
+    # A unit changes sides above or below, not both: what flips on either side are different units.
+    worst_flips = flips[:, :2].max(axis=1) + flips[:, 2:].max(axis=1)
     jump = np.abs(right - left) > JUMP * scale + 10 * rounding
+    kinked = (worst_flips > 0) | jump
+    truncation, growth = truncation_error(value, inner, ~kinked)
     error = truncation + rounding
     error[~np.isfinite(value)] = np.inf
-    result = Derivative(
-        *(np.asarray(a).T for a in (value, error, (worst_flips > 0) | jump, worst_flips, left, right))
-    )
+    # Where nothing is smooth, the scale is taken to be 1.
+    bend = SAFETY * np.sqrt(np.where(kinked.all(), steps**2, growth))[:, None]
+    # Three points on one side: √(3² + 4² + 1²)/2 of the noise.
+    left_error, right_error = (bend * b + 2.7 * rounding for b in (left_bend, right_bend))
+    arrays = (value, error, kinked, worst_flips, left, right, left_error, right_error)
+    result = Derivative(*(np.asarray(a).T for a in arrays))
     return result, rounding.max(axis=1), truncation.max(axis=1)
 
 
@@ -258,7 +273,7 @@ def _weighted(weights: Array, change: Array, offsets: Array) -> Array:
 
 def _blurred(result: Derivative) -> Array:
     """Columns whose error is worth reducing (columns,)."""
-    size = np.max(np.abs(result.value), axis=0, initial=0.0)
+    size = np.max(np.where(result.kinked, 0.0, np.abs(result.value)), axis=0, initial=0.0)
     error = np.max(np.where(result.kinked, 0.0, result.error), axis=0, initial=0.0)
     blurred: Array = np.isfinite(error) & (size > 0) & (error > 1e-9 * size)
     return blurred
@@ -267,8 +282,8 @@ def _blurred(result: Derivative) -> Array:
 def _update(result: Derivative, part: Derivative, columns: Array, where: Array) -> Derivative:
     """`result` with entries of `part` (batch, some columns) at `where` (batch, some columns)."""
     fields: dict[str, Any] = {}
-    for name in ("value", "error", "kinked", "flips", "left", "right"):
-        whole = np.array(getattr(result, name))
+    for name, before in vars(result).items():
+        whole = np.array(before)
         whole[:, columns] = np.where(where, getattr(part, name), whole[:, columns])
         fields[name] = whole
     return Derivative(**fields)

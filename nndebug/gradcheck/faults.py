@@ -56,7 +56,8 @@ class Diagnosis:
             found += self._crash(trial) if trial.error else self._layer_faults(trial, clean)
         if not found:
             found = self._chain_faults()
-        return [*found, *self._pass_faults()]
+        known = {fault.layer for fault in found}
+        return [*found, *(fault for fault in self._pass_faults() if fault.layer not in known)]
 
     # --- the loss and the layers --------------------------------------------------------------------------------
 
@@ -158,7 +159,7 @@ class Diagnosis:
     def _pass_faults(self) -> list[Fault]:
         """What a second pass and a pass without input gradient give."""
         first = self.claimed.gradients
-        if not first:
+        if not first or not np.isfinite(self.tape.loss_value):
             return []
         faults = []
         kept = self._first_difference(self.claimed.again)

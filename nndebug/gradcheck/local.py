@@ -197,7 +197,7 @@ def _along(
     right, left = (4 * change[2] - change[3]) / (2 * step), (change[0] - 4 * change[1]) / (2 * step)
     rounding = 6 * eps * (np.abs(base) + np.abs(value)) / step
     smooth = np.abs(right - left) <= JUMP * float(np.abs(value).max(initial=0.0)) + 10 * rounding
-    return value, truncation_error(value, inner) + rounding, smooth
+    return value, truncation_error(value, inner, smooth)[0] + rounding, smooth
 
 
 def _projections(

@@ -7,6 +7,7 @@ dL/dz, of batch × units entries, and one stacked forward pass of the layers abo
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -22,6 +23,8 @@ MOST_ENTRIES = 20_000
 
 SHARP = 1e-7
 """Relative errors above this are measured again with more points."""
+
+ON_KINKS = "units sit exactly on their kinks"
 
 
 class Outputs:
@@ -165,7 +168,7 @@ class Structured:
         right = {form.weight: (x.T @ dz, np.sqrt((x * x).T @ variance))}
         if form.bias:
             right[form.bias] = (dz.sum(axis=0), np.sqrt(variance.sum(axis=0)))
-        return [
+        rows = [
             compare(
                 site(tape.layers, index), parameter, equation_of(layer.parameters[parameter]),
                 self.claimed.gradients.get((index, parameter)), *right[parameter],
@@ -173,6 +176,7 @@ class Structured:
             )
             for parameter in layer.parameters
         ]  # fmt: skip
+        return [_explained(row, derivative) for row in rows]
 
     def _entry_row(self, index: int, parameter: str) -> Row:
         tape, values = self.tape, self.tape.layers[index].parameters[parameter]
@@ -212,6 +216,12 @@ class Structured:
     def _agrees(self, value: Array, error: Array, claimed: Array | None) -> bool:
         row = compare("", "", "", claimed, value, error, eps=self.tape.eps)
         return row.verdict is not Verdict.DISAGREES
+
+
+def _explained(row: Row, derivative: Derivative) -> Row:
+    if row.verdict is Verdict.UNRESOLVED and derivative.kinked.any():
+        return replace(row, reason=ON_KINKS)
+    return row
 
 
 def equation_of(values: Array) -> str:
