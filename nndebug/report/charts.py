@@ -13,6 +13,9 @@ from .text import evenly, ticks_step
 LARGEST = 1e300
 """Finite values beyond this are drawn at it, so that differences of two values stay finite."""
 
+SMALLEST = 1e-290
+"""Values nearer to 0 than this are drawn as 0."""
+
 LOG_STEPS = 100
 """From this many steps on the step axis is logarithmic: the first updates tell most."""
 
@@ -83,8 +86,7 @@ def bounds(values: Array, references: Array, log_hint: bool, share: bool) -> tup
         log_hint: the quantity usually spans decades.
         share: the quantity is a share of one: the axis is 0 to 1.
     """
-    finite = np.clip(values[np.isfinite(values)].astype(float), -LARGEST, LARGEST)
-    lines = np.clip(references[np.isfinite(references)].astype(float), -LARGEST, LARGEST)
+    finite, lines = _tame(values), _tame(references)
     if share and (finite.size == 0 or (finite.min() >= 0 and finite.max() <= 1)):
         return 0.0, 1.0, False
     if not finite.any():
@@ -95,14 +97,14 @@ def bounds(values: Array, references: Array, log_hint: bool, share: bool) -> tup
         if decades > (0.9 if log_hint else 2.5):
             both = np.concatenate([positive, lines])
             high = float(both.max())
-            low = max(float(both.min()), high * 10**-_LONGEST_DECADES, 1e-290)
+            low = max(float(both.min()), high * 10**-_LONGEST_DECADES, SMALLEST)
             return 10 ** (math.log10(low) - 0.15), 10 ** (math.log10(high) + 0.15), True
     both = np.concatenate([finite, lines])
     low, high = float(both.min()), float(both.max())
     if low >= 0 and low < 0.6 * high:
         low = 0.0
-    if high == low:
-        low, high = low - max(abs(low), 1.0) / 2, high + max(abs(high), 1.0) / 2
+    if high - low <= 1e-9 * max(abs(low), abs(high)):
+        low, high = low - (abs(low) or 1.0) / 2, high + (abs(high) or 1.0) / 2
     return (low if low == 0 else low - 0.04 * (high - low)), high + 0.06 * (high - low), False
 
 
@@ -169,3 +171,9 @@ def _decade(exponent: int) -> str:
         if -3 <= exponent < 0
         else f"1e{exponent}"
     )
+
+
+def _tame(values: Array) -> Array:
+    """The finite values, within what differences and logarithms can bear."""
+    finite = np.clip(values[np.isfinite(values)].astype(float), -LARGEST, LARGEST)
+    return np.where(np.abs(finite) < SMALLEST, 0.0, finite)
