@@ -154,11 +154,13 @@ def test_colour_only_on_a_terminal():
 
 
 def test_a_mark_that_the_terminal_cannot_show_ends_nothing():
+    """`train` prints λ in its help."""
     done = subprocess.run(
-        [sys.executable, "-m", "nndebug", "rule", "NND201"],
+        [sys.executable, "-m", "nndebug", "train", "--help"],
         env={**ENVIRONMENT, "PYTHONIOENCODING": "ascii"}, cwd=ROOT, capture_output=True, text=True, timeout=60,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
+    assert "\\u03bb/(2n)" in done.stdout
 
 
 @pytest.mark.parametrize("arguments", [("--help",), ("rule",)])

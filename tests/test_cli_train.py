@@ -109,9 +109,16 @@ def test_check_prints_strict_json_and_nothing_else(recorded, capsys):
 
 def test_check_selects_and_fails_on_what_was_asked(recorded, capsys):
     assert cli.main(["check", str(recorded), "--select", "NND2", "--ignore", "dead-relu,NND203"]) == 0
-    out, err = capsys.readouterr()
-    assert "suppressed" in out
-    assert err == f"next   nndebug report {recorded} --open\n"
+    assert capsys.readouterr().err == f"next   nndebug report {recorded} --open\n"
+    assert (
+        cli.main(["check", str(recorded), "--select=NND2", "--ignore=dead-relu,NND203", "--format=json"]) == 0
+    )
+    data = json.loads(capsys.readouterr().out)
+    seen = {entry["code"] for key in ("findings", "not_applicable") for entry in data[key]} | set(
+        data["passed"]
+    )
+    assert {"NND202", "NND205"} <= seen
+    assert all(code.startswith("NND2") and code not in ("NND201", "NND203") for code in seen)
     # Nothing about the network was looked at: that is not health.
     assert cli.main(["check", str(recorded), "--select", "not-checked"]) == 3
 
