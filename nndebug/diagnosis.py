@@ -217,7 +217,7 @@ def _lr_too_high(run: Run, found: Findings) -> Cause | None:
     overshoots = found.of("NND411")
     killers = [f for f in overshoots if f.evidence["deaths"]]
     proofs = found.of("NND411", "NND401", "NND304", "NND201")
-    died = found.first("NND201", died=lambda steps: sum((steps or {}).values()) >= 3)
+    died = found.first("NND201")
     rate = run.manifest.get("optimizer", {}).get("rate")
     if killers:
         worst = max(killers, key=lambda f: f.evidence["deaths"])
@@ -228,11 +228,14 @@ def _lr_too_high(run: Run, found: Findings) -> Cause | None:
     elif overshoots:
         worst = max(overshoots, key=lambda f: f.evidence["deviations"])
         what = f"{_step(worst.evidence['step'])} moved {worst.site} by {worst.evidence['deviations']:.1f} standard deviations"
+        at_once = died.evidence["died"].get(str(worst.evidence["step"] + 1), 0) if died else 0
+        if died and at_once:
+            what += f" and killed {at_once} of {died.site}'s {died.evidence['units']} ReLU units"
         certainty, layer = PATTERN, worst.site
     elif (found.of("NND401", "NND304") and _failing(found)) or found.of("NND502"):
         finding = (found.of("NND401", "NND304") or found.of("NND502"))[0]
         what, certainty, layer = finding.message, PATTERN, finding.site.split(".")[0]
-    elif died and sum(died.evidence["died"].values()) > died.evidence["since_birth"]:
+    elif died and sum(died.evidence["died"].values()) > max(2, died.evidence["since_birth"]):
         # Units that fired once are killed by updates, be it several.
         killed = sum(died.evidence["died"].values())
         what = f"{killed} of {died.site}'s {died.evidence['units']} ReLU units died, most at {_step(died.first_step or 0)}"

@@ -32,7 +32,7 @@ def dead_relu(
     What it measures: units silent on the probe at two checks in a row, then counted on the whole training set. Told
     apart are units dead since birth (see dead-at-birth) and units that died, with their step. A warning from 40 % of
     a layer on, or when one update that moved the layer too far (update-overshoots) killed 3 units and 10 % of it; an
-    error from 80 % on, or from 20 % on in a run that fails to learn.
+    error from 80 % on, or from 20 % on in a run that fails to learn. Fewer that died at such an update are an info.
 
     Why it matters: a dead unit never comes back by itself; each takes a part of the layer's capacity with it.
 
@@ -44,7 +44,7 @@ def dead_relu(
 
     References: L. Lu et al., "Dying ReLU and Initialization", 2019, arXiv:1903.06733.
     """
-    overshoots = {(s, u): size for s, u, size, _ in overshooting_updates(run)}
+    overshoots = overshooting_updates(run)
     for site in _relu_sites(run):
         died_at = _last_array(run, f"{site.name}/died_at")
         silent = checks(run.series("probe.silent_units", site.name))
@@ -54,12 +54,16 @@ def dead_relu(
         dead = int(np.count_nonzero(died_at >= 0))
         steady = min(dead, int(silent.values[-2:].min()))  # silent at two checks in a row
         died = Counter(int(step) for step in died_at[died_at > 0])
-        by_overshoot = sum(n for step, n in died.items() if (site.name, step - 1) in overshoots)
+        # A layer killed units if it overshot itself; where another one did, they are worth a note.
+        by_overshoot = sum(died[step + 1] for step in {o.step for o in overshoots if o.site == site.name})
+        beside = sum(died[step + 1] for step in {o.step for o in overshoots})
         failing = outcome(run) is Outcome.FAILED
         if steady >= nearly_all * units or (failing and sum(died.values()) >= max(failed * units, least)):
             level = Severity.ERROR
         elif steady >= most * units or by_overshoot >= max(killed * units, least):
             level = Severity.WARNING
+        elif beside:
+            level = Severity.INFO
         else:
             continue
         step = min((s for s, n in died.items() if n == max(died.values())), default=0)

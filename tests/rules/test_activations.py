@@ -51,6 +51,12 @@ class TestDeadRelu:
         run = dying(units(alive=30 - count, at1=count), shift={0: shift, 1: 0.1}, learns=True)
         assert [s.severity for s in symptoms("NND201", run)] == [Severity.WARNING] * fires
 
+    def test_deaths_beside_another_layer_that_overshoots_are_a_note(self):
+        died_at = units(alive=28, at1=2)
+        series = {("hidden1", "probe.silent_units"): [0, 2, 2, 2], ("output", "probe.shift"): {0: 6.0}}
+        found = one("NND201", make_run(series, epochs=dead(died_at)))
+        assert found.severity is Severity.INFO and found.first_step == 1
+
     def test_silent_with_the_four_dead_units_of_a_healthy_run(self):
         assert not symptoms("NND201", dying(units(alive=26, born=3, at100=1), learns=True))
 
