@@ -23,16 +23,20 @@ def read_only(value: Any) -> Any:
 
 
 class Handle:
-    """Undoes one `hook`. A context manager; `remove` may be called any number of times."""
+    """Undoes one `hook`. A context manager; `remove` may be called any number of times.
+
+    Attributes:
+        attached: whether the observer is still called.
+    """
 
     def __init__(self, hooks: Hooks, kind: str, observer: Observer) -> None:
-        self._hooks, self._kind, self._observer = hooks, kind, observer
-        self._attached = True
+        self._hooks, self._kind, self.observer = hooks, kind, observer
+        self.attached = True
 
     def remove(self) -> None:
-        if self._attached:
-            self._attached = False
-            self._hooks._detach(self._kind, self._observer)
+        if self.attached:
+            self.attached = False
+            self._hooks._detach(self._kind, self)
 
     def __enter__(self) -> Handle:
         return self
@@ -45,7 +49,8 @@ class Hooks:
     """Ordered observers of one object, by kind of event.
 
     Observers are called after the value exists, get read-only views that are valid during the call only, and
-    their return value is ignored. One that raises is detached and warned about once; training goes on.
+    their return value is ignored. One that raises is detached and warned about once; training goes on. One that is
+    attached during an event is called from the next event on, one that is removed during it is not called any more.
 
     Args:
         owner: name for messages, as a function, since a layer is named only when it joins a network.
@@ -58,13 +63,13 @@ class Hooks:
 
     def __init__(self, owner: Callable[[], str], kinds: tuple[str, ...]):
         self._owner = owner
-        self._observers: dict[str, tuple[Observer, ...]] = dict.fromkeys(kinds, ())
+        self._handles: dict[str, tuple[Handle, ...]] = dict.fromkeys(kinds, ())
         self.counts = Counter(dict.fromkeys(kinds, 0))
 
     def share_counts(self, counts: Counter[str]) -> None:
         """Counts in a common table from now on, which takes over what was counted here."""
-        for kind, observers in self._observers.items():
-            counts[kind] += len(observers)
+        for kind, handles in self._handles.items():
+            counts[kind] += len(handles)
         self.counts = counts
 
     def attach(self, kind: str, observer: Observer) -> Handle:
@@ -73,21 +78,24 @@ class Hooks:
         Raises:
             NetworkError: there is no such kind of event.
         """
-        if kind not in self._observers:
+        if kind not in self._handles:
             raise NetworkError(
-                f"{self._owner()} has no event {kind!r}", help="events: " + ", ".join(self._observers)
+                f"{self._owner()} has no event {kind!r}", help="events: " + ", ".join(self._handles)
             )
-        self._observers[kind] = (*self._observers[kind], observer)
+        handle = Handle(self, kind, observer)
+        self._handles[kind] = (*self._handles[kind], handle)
         self.counts[kind] += 1
-        return Handle(self, kind, observer)
+        return handle
 
     def emit(self, kind: str, *values: Any) -> None:
         """Calls the observers of `kind` in the order in which they were attached."""
-        for observer in self._observers[kind]:
+        for handle in self._handles[kind]:
+            if not handle.attached:
+                continue
             try:
-                observer(*(read_only(value) for value in values))
+                handle.observer(*(read_only(value) for value in values))
             except Exception as error:
-                self._detach(kind, observer)
+                handle.remove()
                 warnings.warn(
                     f"the {kind} observer of {self._owner()} raised {type(error).__name__}: {error}; "
                     "it is detached and training goes on",
@@ -95,12 +103,7 @@ class Hooks:
                     stacklevel=2,
                 )
 
-    def _detach(self, kind: str, observer: Observer) -> None:
-        # By identity and once: the same function may be attached twice on purpose.
-        kept = list(self._observers[kind])
-        for position, candidate in enumerate(kept):
-            if candidate is observer or candidate == observer:
-                del kept[position]
-                self.counts[kind] -= 1
-                break
-        self._observers[kind] = tuple(kept)
+    def _detach(self, kind: str, handle: Handle) -> None:
+        # By handle: the same function may be attached twice on purpose.
+        self._handles[kind] = tuple(kept for kept in self._handles[kind] if kept is not handle)
+        self.counts[kind] -= 1
