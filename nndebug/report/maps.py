@@ -37,12 +37,8 @@ def unit_map(run: Run, site: str, key: str, title: str) -> HeatMap | None:
     # Sorted by how the run ended, so that what died is one block; the busiest first, dead at birth last.
     order = np.lexsort((-np.mean(activity, axis=0), -activity[-1], dead[0], dead[-1]))
     drawn = order if units <= _MOST_UNITS else order[np.linspace(0, units - 1, _MOST_UNITS).astype(int)]
-    cells = tuple(
-        tuple(
-            WRONG if d[u] else round(float(np.nan_to_num(np.clip(a[u], 0, 1))) * (LEVELS - 1)) for u in drawn
-        )
-        for a, d in zip(activity, dead)
-    )
+    shades = np.round(np.nan_to_num(np.clip(np.stack(activity), 0, 1)) * (LEVELS - 1)).astype(int)
+    cells = _tuples(np.where(np.stack(dead), WRONG, shades)[:, drawn])
     first, last = labels(epochs)[0], labels(epochs)[-1]
     count = int(dead[-1].sum())
     how = "A column a unit, busiest first; a row an epoch: the darker, the more samples it fires for."
@@ -90,10 +86,7 @@ def distribution_map(run: Run, site: str, array: str, key: str, title: str) -> H
     edges = np.sinh(np.linspace(ends[0], ends[1], _DISTRIBUTION_BINS + 1)) * unit
     shares = np.stack([h.rebin(edges) / h.total for h in histograms])
     level = np.sqrt(shares / shares.max(axis=1, keepdims=True))  # each row by itself: its shape counts
-    cells = tuple(
-        tuple(EMPTY if share < 1e-4 else round(float(v) * (LEVELS - 1)) for share, v in zip(row, line))
-        for row, line in zip(shares, level)
-    )
+    cells = _tuples(np.where(shares < 1e-4, EMPTY, np.round(level * (LEVELS - 1)).astype(int)))
     names = labels(epochs)
     figures = [tuple(number(v) for v in s) for s in spread]
     return HeatMap(
@@ -149,7 +142,7 @@ def weight_images(run: Run, site: str, key: str) -> HeatMap | None:
         key,
         f"{clean(site, 40)}: weights of the first {count} units",
         "signed",
-        tuple(tuple(int(c) for c in row) for row in cells),
+        _tuples(cells),
         "Each unit's weights in the shape of an input, scaled to its own largest; blue below 0, amber above. "
         "Noise all over: the unit still is as it was born.",
         f"{count} images of {height} by {width} weights, {across} in a row, after {labels(epochs)[-1]}.",
@@ -174,6 +167,10 @@ def epochs_with(run: Run, array: str) -> list[Epoch]:
 def labels(epochs: list[Epoch]) -> tuple[str, ...]:
     """`birth`, `epoch 1`, ..."""
     return tuple(f"epoch {e.number}" if e.number else "birth" for e in epochs)
+
+
+def _tuples(cells: Array) -> tuple[tuple[int, ...], ...]:
+    return tuple(tuple(row) for row in cells.tolist())
 
 
 def _dead(epoch: Epoch, site: str, units: int) -> Array:

@@ -82,7 +82,7 @@ def evenly(values: Sequence[float], share: bool = False) -> list[str]:
     unit = "\u00a0%" if share else ""
     numbers = [100 * v for v in values] if share else list(values)
     gap = min((abs(b - a) for a, b in pairwise(numbers)), default=0.0)
-    if 1e-4 < gap and max(map(abs, numbers)) < 1e7:
+    if gap > 1e-4 and max(map(abs, numbers)) < 1e7:
         digits = max(0, -math.floor(math.log10(gap) + 1e-9))
         return [(f"{v:,.{digits}f}" if v else "0") + unit for v in numbers]
     labels: list[str] = []

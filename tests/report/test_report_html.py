@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,23 @@ def test_the_chain_goes_from_the_root_to_how_training_came_out(sick):
     assert sick.chain[-1].lead == "not learning"
 
 
+def test_how_training_came_out_ends_the_chain_whenever_it_showed(tmp_path):
+    run, result = sample.sick(tmp_path / "run")
+    findings = tuple(replace(f, first_step=0) if f.code == "NND501" else f for f in result.findings)
+    report = build(run, replace(result, findings=findings))
+    assert [link.lead for link in report.chain][-1] == "not learning"
+    assert report.chain[0].root
+
+
+def test_the_same_rule_in_two_layers_is_one_card(tmp_path):
+    run, result = sample.sick(tmp_path / "run")
+    twin = replace(result.findings[3], site="output.weight")
+    cause = replace(result.causes[0], explains=(*result.causes[0].explains, twin.fingerprint))
+    report = build(run, replace(result, findings=(*result.findings, twin), causes=(cause,)))
+    assert len(report.chain) == 5
+    assert report.chain[3].site == "hidden1.weight +1"
+
+
 def test_consequences_are_folded_and_the_root_is_open(sick, sick_page):
     cause = sick.causes[0]
     assert [f.code for f in cause.leading] == ["NND411", "NND201"]
@@ -87,6 +105,9 @@ def test_layers_at_a_glance(sick, healthy):
     assert rows["output"].never_fire == "–"
     assert all(spark is not None for spark in rows["hidden1"].sparks)
     assert [row.severity for row in healthy.layers] == ["passed", "passed"]
+    ratio = rows["hidden1"].sparks[1]
+    assert [r.value for r in ratio.references] == [1e-3]
+    assert rows["hidden1"].sparks[0].references == ()
 
 
 def test_loss_and_accuracy_have_their_reference_lines(sick):
