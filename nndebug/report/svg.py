@@ -7,6 +7,7 @@ curves live in a stretched view box (their strokes do not stretch). Colours come
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from markupsafe import Markup
 
@@ -159,21 +160,34 @@ def _label(place: float, y: str, text: str, kind: str) -> Markup:
 
 
 def free_corner(chart: Chart, across: Axis, up: Axis, place: float) -> tuple[bool, bool]:
-    """Where the label of a reference line hides least: (left end, below the line)."""
+    """Where the label of a reference line hides least of the curves: (left end, below the line)."""
+    points = [
+        [(across.place(x), 1 - up.place(y)) for x, y in zip(line.x, line.y) if y is not None]
+        for line in chart.lines
+    ]
     best = (10**9, False, False)
     for left in (False, True):
         for below in (False, True):
             if (place < 0.12 and not below) or (place > 0.85 and below):
                 continue
             low, high = (place, place + 0.16) if below else (place - 0.16, place)
-            hidden = 0
-            for line in chart.lines:
-                for x, y in zip(line.x, line.y):
-                    at = across.place(x)
-                    if y is not None and (at < 0.45 if left else at > 0.55):
-                        hidden += low <= 1 - up.place(y) <= high
-            best = min(best, (hidden, left, below))
+            best = min(best, (_hidden(points, 0.0 if left else 0.55, low, high), left, below))
     return best[1:]
+
+
+def _hidden(points: list[list[tuple[float, float]]], start: float, low: float, high: float) -> int:
+    """In how many of 24 columns from `start` on a curve runs between two heights."""
+    columns, width = 24, 0.45
+    hidden = set()
+    for curve in points:
+        for (x1, y1), (x2, y2) in pairwise(curve):
+            first, last = (int((x - start) / width * columns) for x in (x1, x2))
+            for column in range(max(first, 0), min(last, columns - 1) + 1):
+                at = start + (column + 0.5) * width / columns
+                share = min(max((at - x1) / (x2 - x1), 0.0), 1.0) if x2 > x1 else 0.0
+                if low <= y1 + share * (y2 - y1) <= high:
+                    hidden.add(column)
+    return len(hidden)
 
 
 def _spread(axis: Axis) -> list[tuple[float, str]]:

@@ -127,6 +127,7 @@ def split_lead(message: str, longest: int = 90) -> tuple[str, str, str]:
     >>> split_lead("11 of 30 units never fire: 8 since step 1")
     ('11 of 30 units never fire', ':', '8 since step 1')
     """
+    message = re.sub(r"^step [\d,]+: ", "", message)  # every place that uses this shows the step itself
     match = _LEAD_END.search(message, 8)
     if not match or match.start() > longest:
         return message, "", ""
