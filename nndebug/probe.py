@@ -20,6 +20,7 @@ from .stats import Moments
 PROBE_ROWS = 512
 _CHUNK = 4096
 _IMAGES = 30
+_FEW = 3
 _WRONG_SIDE = 0.99
 _SATURATED = 0.01
 """A unit is saturated where its derivative is below this share of the activation's largest derivative."""
@@ -64,6 +65,8 @@ class Probe:
         self.measured = -1
         self.alive = LastAlive({name: self.state.activation[name].shape[-1] for name in relus})
         self._silent: dict[str, Array] = {}
+        self._at_birth = network.copy().twin()
+        self._born_dead = {name: np.zeros(self.state.activation[name].shape[-1], bool) for name in relus}
 
     def observe(self, step: int, x: Array) -> State:
         """One forward pass of x through the twin."""
@@ -147,20 +150,42 @@ class Probe:
 
     # --- dead units -------------------------------------------------------------------------------------------
 
-    def dead_units(self) -> dict[str, Array]:
-        """Units (units,) of bool that fire for no training sample at the state last measured, by ReLU site."""
-        nominated = {site: np.flatnonzero(silent) for site, silent in self._silent.items() if silent.any()}
-        confirmed = never_fire(self.network, self.all_x, nominated)
-        dead: dict[str, Array] = {}
-        for site, silent in self._silent.items():
-            dead[site] = np.zeros(len(silent), bool)
-            dead[site][confirmed.get(site, [])] = True
-            self.alive.saw(site, ~dead[site], self.state.step)
-        return dead
+    def silent_units(self) -> dict[str, Array]:
+        """Units (units,) of bool that fired for no probe row at the state last measured, by ReLU site."""
+        return dict(self._silent)
 
-    def silent_units(self) -> int:
-        """Units that fired for no probe row at the state last measured, over all ReLU sites."""
-        return sum(int(silent.sum()) for silent in self._silent.values())
+    def many_silent(self, share: float, since: Mapping[str, Array] | None = None) -> bool:
+        """Whether some layer has so many silent units, or so many more than `since`, that they are worth a count.
+
+        Args:
+            share: of the layer, and at least three units.
+            since: an earlier answer of `silent_units`.
+        """
+        for site, silent in self._silent.items():
+            fresh = silent if since is None else silent & ~since.get(site, np.zeros_like(silent))
+            if int(fresh.sum()) >= max(_FEW, share * len(silent)):
+                return True
+        return False
+
+    def dead_units(self) -> dict[str, Array]:
+        """Units (units,) of bool that fire for no training sample at the state last measured, by ReLU site.
+
+        This costs up to one forward pass of the whole training set, and a second one, the first time that a unit
+        is found dead that was never seen to fire, over the initial parameters: was it dead at birth?
+        """
+        nominated = {site: np.flatnonzero(silent) for site, silent in self._silent.items()}
+        confirmed = never_fire(self.network, self.all_x, nominated)
+        dead = {site: _mask(len(silent), confirmed.get(site, [])) for site, silent in self._silent.items()}
+        unknown = {}
+        for site, units in dead.items():
+            self.alive.saw(site, ~units, self.state.step)
+            unknown[site] = np.flatnonzero((self.alive.died_at(site, units) == 0) & ~self._born_dead[site])
+        born_dead = never_fire(self._at_birth, self.all_x, unknown)
+        for site, units in unknown.items():
+            stillborn = _mask(len(dead[site]), born_dead.get(site, []))
+            self._born_dead[site] |= stillborn
+            self.alive.saw(site, _mask(len(dead[site]), units) & ~stillborn, 0)
+        return dead
 
     # --- arrays of an epoch -----------------------------------------------------------------------------------
 
@@ -191,6 +216,12 @@ class Probe:
             counts = np.bincount(pairs, minlength=self._classes**2)
             found["run/confusion"] = counts.reshape(self._classes, self._classes)
         return found
+
+
+def _mask(length: int, indices: Any) -> Array:
+    mask = np.zeros(length, bool)
+    mask[np.asarray(indices, np.int64)] = True
+    return mask
 
 
 def shift(before: Array, after: Array) -> float:

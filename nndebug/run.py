@@ -210,6 +210,12 @@ class Run:
             epochs[number] = self._files[number][1]
         return tuple(epoch for _, epoch in sorted(epochs.items()) if epoch is not None)
 
+    def last_array(self, name: str) -> Array | None:
+        """The array of this name from the last epoch that has it; None if none has."""
+        return next(
+            (found for epoch in reversed(self.epochs) if (found := epoch.arrays.get(name)) is not None), None
+        )
+
     def series(self, name: str, site: str = RUN) -> Series:
         """A quantity over steps; empty if it was never recorded."""
         column = self._columns.get(site, {}).get(name)

@@ -165,6 +165,7 @@ class Watch:
                 "image_shape": self._image_shape or _square(training.x),
             }
         )
+        self._epochs, self._last_facts = training.epochs, dict[str, float]()
         if self._adapter.step == 0:
             self._adapter.end_epoch(0, {})
         self._started = time.perf_counter()
@@ -178,14 +179,17 @@ class Watch:
             "validation.accuracy": result.validation_accuracy,
             "seconds": result.seconds,
         }
-        self._adapter.end_epoch(
-            result.epoch, {name: value for name, value in facts.items() if value is not None}
-        )
+        self._last_facts = {name: value for name, value in facts.items() if value is not None}
+        self._adapter.end_epoch(result.epoch, self._last_facts, last=result.epoch == self._epochs)
         self._conclude("running")
         self._started = time.perf_counter()
 
     def _end(self, training: Any) -> None:
         self._count_time()
+        stopped_early = 0 < len(training.results) < training.epochs
+        if stopped_early and self._adapter.step == training.results[-1].steps:
+            # By patience: nobody knew that this epoch was the last.
+            self._adapter.end_epoch(training.results[-1].epoch, self._last_facts, last=True)
         self._conclude("finished")
 
     def _count_time(self) -> None:

@@ -121,7 +121,8 @@ class TestRateTooHigh:
         evidence = next(f.evidence for f in watching.result.findings if f.code == "NND201")
         assert evidence["dead"] == dead.sum()
         assert evidence["since_birth"] == (dead & born).sum()
-        assert watching.run.series("probe.dead_units", "hidden1").first == born.sum()
+        assert evidence["table"]["dead"][0] == (dead & born).sum()
+        assert evidence["table"]["dead"][-1] == dead.sum()
         np.testing.assert_array_equal(watching.run.epochs[-1].arrays["hidden1/dead"], dead)
 
     def test_those_that_died_at_step_1_are_dead_after_one_update_made_by_hand(self, blog, seed):

@@ -21,10 +21,12 @@ from .nonfinite import producer
 
 Values = dict[str, dict[str, float]]
 
-_MASSACRE = 3
-"""Where one update silences so many units on the probe, the whole training set is searched at once …"""
+_MASSACRE = 0.1
+"""Where one update silences this share of a layer on the probe, the whole training set is searched at once …"""
 _MASSACRES = 3
-"""… but only so many times in a run: the search costs as much as an evaluation."""
+"""… but only so many times in a run: a search costs as much as evaluating the training set."""
+_WORTH_COUNTING = 0.2
+"""Silent units of a layer, new since the last count, that make an epoch count them; the last epoch always does."""
 
 
 def describe_sites(network: Any) -> tuple[Site, ...]:
@@ -65,6 +67,7 @@ class LayeredAdapter:
         self._due = 0
         self._searching = True
         self._massacres = _MASSACRES
+        self._counted: dict[str, Array] | None = None
         self._row: Values = {}
         self._before = np.empty(0)
         self._batch = np.empty(0)
@@ -235,24 +238,30 @@ class LayeredAdapter:
         values, shifts = probe.measure(step)
         if shifts:
             self.recorder.step(step - 1, self.epoch, shifts)
-        if shifts and probe.silent_units() >= silent + _MASSACRE and self._massacres:
+        if shifts and self._massacres and probe.many_silent(_MASSACRE, silent):
             # So that "died at step 1" is true of the training set and not only of the probe.
             self._massacres -= 1
             probe.dead_units()
         self.recorder.probe(step, self.epoch, values)
 
-    def end_epoch(self, number: int, facts: Mapping[str, float]) -> None:
-        """Judges the state after an epoch (0: birth) with everything that is kept once per epoch."""
+    def end_epoch(self, number: int, facts: Mapping[str, float], last: bool = False) -> None:
+        """Judges the state after an epoch (0: birth) with everything that is kept once per epoch.
+
+        Args:
+            number: of the epoch.
+            facts: what the training says of it.
+            last: count dead units in any case.
+        """
         started = time.perf_counter()
         arrays: dict[str, Array] = {}
         if self.probe is not None and self._always:  # what has failed once is not tried again
             self.measure(self.step)
-            dead = self.probe.dead_units()
-            self.recorder.probe(
-                self.step,
-                number,
-                {site: {"probe.dead_units": int(units.sum())} for site, units in dead.items()},
-            )
+            dead: dict[str, Array] = {}
+            if last or self.probe.many_silent(_WORTH_COUNTING, self._counted):
+                dead = self.probe.dead_units()
+                self._counted = self.probe.silent_units()
+                counts = {site: {"probe.dead_units": int(units.sum())} for site, units in dead.items()}
+                self.recorder.probe(self.step, number, counts)
             arrays = self.probe.arrays(dead, self.recorder.run.manifest.get("image_shape"))
         self.recorder.epoch(number, self.step, facts, arrays)
         self.epoch = number + 1

@@ -30,10 +30,11 @@ def unit_map(run: Run, site: str, key: str, title: str) -> HeatMap | None:
     if not epochs:
         return None
     activity = [np.asarray(e.arrays[f"{site}/activity"], dtype=float) for e in epochs]
-    dead = [_dead(e, site, len(a)) for e, a in zip(epochs, activity)]
     units = len(activity[-1])
     if not units or any(len(a) != units for a in activity):
         return None
+    died_at = _died_at(run, site, units)
+    dead = [(died_at >= 0) & (died_at <= e.step) for e in epochs]
     # Sorted by how the run ended, so that what died is one block; the busiest first, dead at birth last.
     order = np.lexsort((-np.mean(activity, axis=0), -activity[-1], dead[0], dead[-1]))
     drawn = order if units <= _MOST_UNITS else order[np.linspace(0, units - 1, _MOST_UNITS).astype(int)]
@@ -53,7 +54,7 @@ def unit_map(run: Run, site: str, key: str, title: str) -> HeatMap | None:
         f" ({int(dead[0].sum())} at {first}).",
         labels(epochs),
         lines=units <= 80,
-        table=_unit_table(order, activity, dead, epochs, site),
+        table=_unit_table(order, activity, died_at, epochs),
     )
 
 
@@ -173,28 +174,17 @@ def _tuples(cells: Array) -> tuple[tuple[int, ...], ...]:
     return tuple(tuple(row) for row in cells.tolist())
 
 
-def _dead(epoch: Epoch, site: str, units: int) -> Array:
-    dead = (
-        np.asarray(epoch.arrays[f"{site}/dead"], dtype=bool)
-        if f"{site}/dead" in epoch.arrays
-        else np.zeros(units, bool)
-    )
-    return dead if dead.shape == (units,) else np.zeros(units, bool)
+def _died_at(run: Run, site: str, units: int) -> Array:
+    """(units,) step at which each unit died as last counted on the training set, 0 for birth, -1 for the living."""
+    died_at = run.last_array(f"{site}/died_at")
+    return died_at if died_at is not None and died_at.shape == (units,) else np.full(units, -1)
 
 
-def _unit_table(
-    order: Array, activity: list[Array], dead: list[Array], epochs: list[Epoch], site: str
-) -> Table:
-    died_at = epochs[-1].arrays.get(f"{site}/died_at")
+def _unit_table(order: Array, activity: list[Array], died_at: Array, epochs: list[Epoch]) -> Table:
     rows = []
     for unit in order[::-1][:_TABLE_UNITS]:
-        when = -1 if died_at is None or len(died_at) <= unit else int(died_at[unit])
-        if not dead[-1][unit]:
-            state = "fires"
-        elif dead[0][unit]:
-            state = "dead since birth"
-        else:
-            state = f"dead since step {when:,}" if when > 0 else "dead"
+        step = int(died_at[unit])
+        state = "fires" if step < 0 else "dead since birth" if step == 0 else f"dead since step {step:,}"
         rows.append((str(unit), percent(activity[0][unit]), percent(activity[-1][unit]), state))
     note = f"{len(rows)} of {len(order)} units." if len(rows) < len(order) else ""
     names = labels(epochs)

@@ -46,7 +46,7 @@ def dead_relu(
     """
     overshoots = overshooting_updates(run)
     for site in _relu_sites(run):
-        died_at = _last_array(run, f"{site.name}/died_at")
+        died_at = run.last_array(f"{site.name}/died_at")
         silent = checks(run.series("probe.silent_units", site.name))
         if died_at is None or len(silent) < 2:
             continue
@@ -79,7 +79,7 @@ def dead_relu(
                 "since_birth": int(np.count_nonzero(died_at == 0)),
                 "died": {str(s): n for s, n in sorted(died.items())},
                 "killed_by_overshoot": by_overshoot,
-                "per_epoch": [int(v) for v in run.series("probe.dead_units", site.name).values],
+                "table": _by_epoch(run, died_at),
                 "unit_map": site.name,
                 "series": [{"name": "probe.dead_units", "site": site.name}],
                 "threshold": most * units,
@@ -89,7 +89,7 @@ def dead_relu(
         )
 
 
-@rule("NND202", "dead-at-birth", needs=("probe.dead_units",))
+@rule("NND202", "dead-at-birth", needs=("probe.silent_units",))
 def dead_at_birth(run: Run, *, most: float = 0.4) -> Iterator[Symptom]:
     """Many ReLU units fire for no training sample already before the first step.
 
@@ -315,11 +315,6 @@ def _relu_sites(run: Run) -> list[Site]:
     return [site for site in run.sites if site.activation == "relu"]
 
 
-def _last_array(run: Run, name: str) -> Array | None:
-    epochs = run.epochs
-    return epochs[-1].arrays.get(name) if epochs else None
-
-
 def _since(died_at: Array) -> str:
     """`8 since step 1, 2 later, 1 since birth`: the largest groups by step, the rest together."""
     died = Counter(int(step) for step in died_at[died_at > 0])
@@ -333,6 +328,13 @@ def _since(died_at: Array) -> str:
     if born:
         parts.append(f"{born} since birth")
     return ", ".join(parts)
+
+
+def _by_epoch(run: Run, died_at: Array) -> dict[str, list[str | int]]:
+    """Dead units at birth and after epochs: the first five and the last."""
+    epochs = run.epochs[:6] + run.epochs[6:][-1:]
+    counts = [int(np.sum((died_at >= 0) & (died_at <= epoch.step))) for epoch in epochs]
+    return {"epoch": [epoch.number or "birth" for epoch in epochs], "dead": list(counts)}
 
 
 def _holds_below(run: Run, site: str, most: float) -> int | None:

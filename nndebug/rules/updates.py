@@ -34,7 +34,7 @@ def overshooting_updates(
     found = []
     for site in run.sites:
         deaths: Counter[int] = Counter()
-        if run.epochs and (died_at := run.epochs[-1].arrays.get(f"{site.name}/died_at")) is not None:
+        if (died_at := run.last_array(f"{site.name}/died_at")) is not None:
             deaths = Counter(int(step) - 1 for step in died_at[died_at > 0])
         many = max(_DEATHS, _DEATH_SHARE * site.units)
         for name in ("probe.shift", "shift"):
@@ -183,7 +183,7 @@ def _below_precision(run: Run, parameter: str, gradient: float) -> bool:
     entries = max(1.0, (size / spread) ** 2) if spread > 0 else 1.0  # at least so many: ‖w‖² ≤ n max²
     epsilon = 1e-16 if run.manifest["network"]["dtype"] == "float64" else 1e-7
     change = run.series("learning_rate").last * gradient / float(entries) ** 0.5
-    return change < 10 * epsilon * spread
+    return bool(change < 10 * epsilon * spread)
 
 
 @rule("NND409", "symmetric-units", needs=("weight.std", "update.std"))

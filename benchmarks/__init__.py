@@ -1,0 +1,1 @@
+"""Measurements behind the figures in the docs; run as modules from the repository's root."""
