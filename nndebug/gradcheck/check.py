@@ -21,6 +21,9 @@ from .update import check_update
 NUDGE = 0.3
 """How far parameters are moved (standard deviation) where units sit on their kinks."""
 
+COARSEST = 1e-5
+"""The largest machine epsilon with which derivatives can be told from rounding; that of float32 is 1.2e-7."""
+
 
 def gradcheck(
     network: Any,
@@ -62,6 +65,10 @@ def gradcheck(
             tape = Tape(copied, inputs, targets)
         except RandomLossError as error:
             rows = _nothing(copied, str(error))
+            return GradCheck(description, tuple(rows), notes=tuple(notes), samples=len(inputs), seed=seed)
+        if tape.eps > COARSEST:
+            reason = "a layer computes in half precision: too coarse to differentiate"
+            rows = _nothing(copied, reason)
             return GradCheck(description, tuple(rows), notes=tuple(notes), samples=len(inputs), seed=seed)
         rows, parts, faults = _compare(tape, rng)
         if any(row.reason == ON_KINKS for row in rows):

@@ -85,9 +85,9 @@ class Derivative:
     right_error: Array
 
     def settled(self, claimed: Array | None) -> tuple[Array, Array]:
-        """Values and errors with every kink resolved in favour of what is claimed: either side is right there.
+        """Values and errors with every kink resolved in favour of what is claimed.
 
-        Where several units sit on their kinks at once, mixed sides are possible too and prove nothing: the
+        Either side is right there, and what lies between them is a subgradient, as 0 is for |x|. Where several units sit on their kinks at once, mixed sides are possible too and prove nothing: the
         error then says so.
 
         Args:
@@ -98,7 +98,7 @@ class Derivative:
         if claimed is None or claimed.shape != self.value.shape:
             claimed = 0.5 * (self.left + self.right)
         is_left = np.abs(claimed - self.left) <= np.abs(claimed - self.right)
-        nearest = np.where(is_left, self.left, self.right)
+        nearest = np.clip(claimed, np.minimum(self.left, self.right), np.maximum(self.left, self.right))
         error = np.where(is_left, self.left_error, self.right_error)
         error = error + np.where(self.flips > 1, np.abs(claimed - nearest), 0.0)
         return np.where(self.kinked, nearest, self.value), np.where(self.kinked, error, self.error)
@@ -154,10 +154,14 @@ def confirmed(columns: Columns, first: Derivative, base: Array, noise: Array, ep
     """
     everything = np.arange(columns.count)
     second, _, _ = _measure(columns, everything, np.full(columns.count, eps**0.2 / 8), base, noise)
-    usable = ~second.kinked & ~first.kinked
-    apart = np.where(usable, np.abs(second.value - first.value), 0.0)
-    beyond = np.where(apart > second.error + first.error, apart, 0.0)
-    return replace(first, error=np.maximum(first.error, beyond))
+    smooth = ~first.kinked
+    apart = np.abs(second.value - first.value)
+    expected = second.error + first.error
+    error = np.maximum(first.error, np.where(smooth & (apart > expected), apart, 0.0))
+    if smooth.any() and np.median((apart / expected)[smooth]) > 1:
+        # Not one entry but all are noisier than estimated: then those that agree do so by chance.
+        error = error + float(np.median(apart[smooth]))
+    return replace(first, error=error)
 
 
 def sharpened(
@@ -220,6 +224,20 @@ def truncation_error(value: Array, inner: Array, smooth: Array) -> tuple[Array, 
     return SAFETY * growth * second_order, growth
 
 
+def roughness(change: Array, share: float = 0.25) -> float:
+    """Noise that shows in the differences themselves (standard deviation), as in a pass that computes in float32.
+
+    The fourth difference amplifies it by √70, and a smooth function by next to nothing. A low quantile, for kinks
+    are rough too, but not everywhere.
+
+    Args:
+        change: values at `POINTS` minus the unshifted one (…, 4, …), with the points on axis 1.
+        share: which quantile.
+    """
+    fourth = np.abs(change[:, 0] + change[:, 3] - 4 * (change[:, 1] + change[:, 2]))
+    return float(np.quantile(fourth, share)) / np.sqrt(70) if fourth.size else 0.0
+
+
 def one_sided(change: Array, offsets: Array, outer: int, inner: int) -> tuple[Array, Array]:
     """The second-order derivative from two points on one side, and how far it is from the first-order one."""
     near, far = change[:, inner], change[:, outer]
@@ -234,13 +252,14 @@ def _measure(
     points = _evaluate(columns, which, steps, POINTS, len(base))
     losses, flips, offsets = points.losses, points.flips, points.offsets
     value, inner = fourth_order(losses, offsets, base)
-    # Independent errors of the four points: the root of the summed squares of their weights is √130/12.
-    rounding = 0.95 * noise / steps[:, None]
-    left, left_bend = one_sided(losses - base, offsets, 0, 1)
-    right, right_bend = one_sided(losses - base, offsets, 3, 2)
-    scale = float(np.max(np.abs(value), initial=0.0))
+    change = losses - base
     # A unit changes sides above or below, not both: what flips on either side are different units.
     worst_flips = flips[:, :2].max(axis=1) + flips[:, 2:].max(axis=1)
+    # Independent errors of the four points: the root of the summed squares of their weights is √130/12.
+    rounding = 0.95 * noise / steps[:, None]
+    left, left_bend = one_sided(change, offsets, 0, 1)
+    right, right_bend = one_sided(change, offsets, 3, 2)
+    scale = float(np.max(np.abs(value), initial=0.0))
     jump = np.abs(right - left) > JUMP * scale + 10 * rounding
     kinked = (worst_flips > 0) | jump
     truncation, growth = truncation_error(value, inner, ~kinked)

@@ -165,7 +165,8 @@ class Diagnosis:
         kept = self._first_difference(self.claimed.again)
         if kept and not hasattr(self.tape.network, "zero_grad"):
             index, parameter = kept
-            doubled = np.allclose(self.claimed.again[kept], 2 * first[kept], rtol=AGAIN)
+            second = self.claimed.again.get(kept)
+            doubled = second is not None and np.allclose(second, 2 * first[kept], rtol=AGAIN)
             sentence = f"the gradient of its {parameter} changes when the same pass is run twice"
             if doubled:
                 sentence = f"the gradient of its {parameter} is added to the one before: it is not cleared"

@@ -30,7 +30,7 @@ def independent(network: Any) -> tuple[Any, str]:
             help="gradcheck needs network.layers, each with forward and backward, and network.loss",
         )
     before = _dtype(network)
-    other, converted = _copied(network)
+    other = _copied(network)
     if [type(a) for a in other.layers] != [type(a) for a in network.layers]:
         raise UserError(
             f"{type(network).__name__}.copy() gives other layers than the network has",
@@ -45,7 +45,7 @@ def independent(network: Any) -> tuple[Any, str]:
     except Exception:  # a loss that cannot be copied is shared; the core's losses have no state
         other.loss = network.loss
     _set_training(other)
-    where = "a float64 copy" if converted else "a copy"
+    where = "a float64 copy" if _dtype(other) == "float64" else "a copy"
     sentence = f"Checked on {where} of your {before} network, which is untouched."
     return other, sentence
 
@@ -55,13 +55,13 @@ def generators(layer: Any) -> list[np.random.Generator]:
     return [value for value in _attributes(layer).values() if isinstance(value, np.random.Generator)]
 
 
-def _copied(network: Any) -> tuple[Any, bool]:
+def _copied(network: Any) -> Any:
     if not hasattr(network, "copy"):
-        return copy.deepcopy(network), _dtype(network) == "float64"
+        return copy.deepcopy(network)
     try:
-        return network.copy(dtype="float64"), True
+        return network.copy(dtype="float64")
     except TypeError:  # a copy() of the user's own, without dtype
-        return network.copy(), _dtype(network) == "float64"
+        return network.copy()
 
 
 def _dtype(network: Any) -> str:

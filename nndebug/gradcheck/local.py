@@ -15,7 +15,7 @@ import numpy as np
 
 from ..signals import Array
 from .comparing import compare, failed
-from .differences import JUMP, POINTS, fourth_order, truncation_error
+from .differences import JUMP, POINTS, fourth_order, roughness, truncation_error
 from .linear import Linear, moved_parameters
 from .result import Row, Verdict
 from .structured import equation_of
@@ -89,7 +89,7 @@ def _try_linear(tape: Tape, index: int, form: Linear, rng: np.random.Generator, 
     dtype = tape.inputs[index].dtype
     x = rng.normal(size=(batch, tape.inputs[index].shape[1])).astype(dtype)
     y = np.array(tape.forward(index, x))
-    u = rng.normal(size=y.shape).astype(dtype)
+    u = rng.normal(size=y.shape).astype(y.dtype)
     weight = np.array(layer.parameters[form.weight])
     bias = np.array(layer.parameters[form.bias]) if form.bias else None
     right = {"input": u @ weight.T, form.weight: x.T @ u}
@@ -102,7 +102,7 @@ def _try_linear(tape: Tape, index: int, form: Linear, rng: np.random.Generator, 
     if form.bias:
         right[form.bias] = u.sum(axis=0)
         error[form.bias] = slack * batch * np.abs(u).sum(axis=0)
-    given, failure = _backward(layer, u)
+    given, failure = _backward(tape, index, u)
     if failure:
         rows = tuple(
             failed(name, part, _equation(tape, index, part), value.size, failure)
@@ -132,7 +132,7 @@ def _try_other(tape: Tape, index: int, rng: np.random.Generator) -> Trial:
         value, error, smooth = slopes
         u = np.where(smooth, u, 0.0).astype(y.dtype)
     tape.forward(index, x)
-    given, failure = _backward(layer, u)
+    given, failure = _backward(tape, index, u)
     if failure:
         rows = (failed(name, "input", equation, x.size, failure),)
         return Trial(index, x, y, u, given, {}, rows, error=failure)
@@ -143,11 +143,10 @@ def _try_other(tape: Tape, index: int, rng: np.random.Generator) -> Trial:
     return Trial(index, x, y, u, given, {}, tuple(_projections(tape, index, x, y, u, given, rng)))
 
 
-def _backward(layer: Any, u: Array) -> tuple[dict[str, Array | None], str]:
+def _backward(tape: Tape, index: int, u: Array) -> tuple[dict[str, Array | None], str]:
     """The layer's gradients, copied, after clearing what lay there."""
-    for value in getattr(layer, "gradients", {}).values():
-        if isinstance(value, np.ndarray):
-            value[...] = 0
+    layer = tape.layers[index]
+    tape.clear(index)
     try:
         passed_back = layer.backward(np.array(u))
     except Exception as error:
@@ -175,18 +174,16 @@ def _elementwise(
     tape: Tape, index: int, x: Array, y: Array, rng: np.random.Generator
 ) -> tuple[Array, Array, Array] | None:
     """Slopes of an elementwise layer, their error, and where there is no kink; None if it is not elementwise."""
-    slope, error, smooth = _along(tape, index, y, tape.eps, lambda t: tape.forward(index, x + t))
+    slope, error, smooth = _along(y, tape.eps, lambda t: tape.forward(index, x + t))
     direction = rng.normal(size=x.shape)
-    mixed, mixed_error, _ = _along(tape, index, y, tape.eps, lambda t: tape.forward(index, x + t * direction))
+    mixed, mixed_error, _ = _along(y, tape.eps, lambda t: tape.forward(index, x + t * direction))
     off = np.abs(mixed - slope * direction)[smooth]
     allowed = (10 * (mixed_error + np.abs(direction) * error))[smooth]
     scale = float(np.abs(slope).max(initial=0.0))
     return (slope, error, smooth) if np.all(off <= allowed + 1e-5 * scale) else None
 
 
-def _along(
-    tape: Tape, index: int, y: Array, eps: float, forward: Callable[[float], Array]
-) -> tuple[Array, Array, Array]:
+def _along(y: Array, eps: float, forward: Callable[[float], Array]) -> tuple[Array, Array, Array]:
     """d forward(t)/dt at 0 of every output entry, its error, and where the two sides have the same slope."""
     step = eps**0.2
     values = np.stack([np.array(forward(step * float(p)), dtype=np.float64) for p in POINTS])[None]
@@ -195,7 +192,8 @@ def _along(
     value, inner = (a[0] for a in fourth_order(values, offsets, base))
     change = values[0] - base
     right, left = (4 * change[2] - change[3]) / (2 * step), (change[0] - 4 * change[1]) / (2 * step)
-    rounding = 6 * eps * (np.abs(base) + np.abs(value)) / step
+    noise = np.maximum(6 * eps * (np.abs(base) + np.abs(value)), 3 * roughness(change[None], 0.75))
+    rounding = noise / step
     smooth = np.abs(right - left) <= JUMP * float(np.abs(value).max(initial=0.0)) + 10 * rounding
     return value, truncation_error(value, inner, smooth)[0] + rounding, smooth
 
@@ -225,7 +223,7 @@ def _projections(
         for _ in range(DIRECTIONS):
             v = rng.normal(size=at.shape).astype(at.dtype)
             shifted = _shifting(tape, index, x, part, v)
-            change, change_error, smooth = _along(tape, index, y, tape.eps, shifted)
+            change, change_error, smooth = _along(y, tape.eps, shifted)
             kink_error = np.where(smooth, 0.0, np.abs(change))
             right.append(float((u * change).sum()))
             error.append(float((np.abs(u) * (change_error + kink_error)).sum()))
@@ -279,12 +277,11 @@ def by_columns(tape: Tape, trial: Trial, part: str) -> Array | None:
     right: Array = np.zeros((len(trial.x), columns) if part == "input" else columns)
     for column in range(columns):
         v = np.zeros(at.shape, at.dtype)
-        v.reshape(len(at), -1)[:, column] = 1 if part == "input" else 0
-        if part != "input":
+        if part == "input":
+            v.reshape(len(at), -1)[:, column] = 1
+        else:
             v.flat[column] = 1
-        change, _, _ = _along(
-            tape, trial.index, trial.y, tape.eps, _shifting(tape, trial.index, trial.x, part, v)
-        )
+        change, _, _ = _along(trial.y, tape.eps, _shifting(tape, trial.index, trial.x, part, v))
         effect = (trial.u * change).reshape(len(trial.y), -1)
         right[..., column] = effect.sum(axis=1) if part == "input" else effect.sum()
     return right.reshape(at.shape)

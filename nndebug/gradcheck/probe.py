@@ -19,6 +19,13 @@ def widths(network: Any) -> set[int]:
     return {n for layer in layers for value in getattr(layer, "parameters", {}).values() for n in value.shape}
 
 
+def dtype_of(network: Any) -> np.dtype[Any]:
+    """What the network computes in: float64 for a copy that could be converted."""
+    values = [v for layer in network.layers for v in getattr(layer, "parameters", {}).values()]
+    kinds = [value.dtype for value in values if value.dtype.kind == "f"]
+    return np.result_type(*kinds) if kinds else np.dtype(np.float64)
+
+
 def probe(
     network: Any, x: Any, y: Any, samples: int | None, rng: np.random.Generator
 ) -> tuple[Array, Array, str]:
@@ -29,21 +36,22 @@ def probe(
     """
     if samples is not None and samples < 1:
         raise UserError(f"samples is {samples}", help="give 1 or more, or leave it out")
+    dtype = dtype_of(network)
     if x is None:
         if y is not None:
             raise UserError("gradcheck got y without x", help="gradcheck(network, x, y)")
         count = samples or _free_size(network, SAMPLES)
-        inputs = made_inputs(network, count, rng)
+        inputs = made_inputs(network, count, rng).astype(dtype)
         return inputs, made_targets(network, inputs, rng), f"{count} random rows"
     inputs = np.asarray(x)
     if inputs.ndim < 1 or not len(inputs):
         raise UserError("x has no rows", help="gradcheck needs at least one sample")
     if inputs.dtype.kind not in "fiub":
         raise UserError(f"x is {inputs.dtype}, not numbers", help="give an array of floats (batch, features)")
-    inputs = inputs.astype(np.float64)
+    inputs = inputs.astype(dtype)
     targets = made_targets(network, inputs, rng) if y is None else np.asarray(y)
     if targets.dtype.kind == "f":
-        targets = targets.astype(np.float64)
+        targets = targets.astype(dtype)
     if len(targets) != len(inputs):
         raise UserError(f"x has {len(inputs)} rows and y has {len(targets)}", help="one target per sample")
     total = len(inputs)

@@ -10,12 +10,16 @@ import numpy as np
 
 from ..errors import UserError
 from ..signals import Array
+from .differences import POINTS, roughness
 from .independent import generators
 
 KINKED = ("relu", "leaky_relu")
 """Kinds of layers that are linear on either side of 0; which side every unit is on can then be compared."""
 
 WIGGLES = 8
+DIRECTIONS = 2
+TREMOR = 1e-5
+"""Step of the fourth differences that show noise; what is smooth changes by its fourth power."""
 
 
 class BackwardError(Exception):
@@ -61,7 +65,7 @@ class Tape:
     Attributes:
         inputs, outputs: arrays of every layer (batch, …); copies.
         per_sample: each sample's share of the loss (batch,); they add up to `loss_value`.
-        eps: machine epsilon of the output.
+        eps: machine epsilon of the coarsest layer.
         notes: sentences worth telling the user.
 
     Raises:
@@ -75,6 +79,9 @@ class Tape:
         self._start = [
             (g, g.bit_generator.state) for layer in (network, *self.layers) for g in generators(layer)
         ]
+        # A wrong backward may leave others in their place.
+        self._gradients = [getattr(layer, "gradients", {}) for layer in self.layers]
+        self._arrays = [dict(gradients) for gradients in self._gradients]
         self._states: list[list[tuple[np.random.Generator, Any]]] = []
         self.inputs: list[Array] = []
         self.outputs: list[Array] = []
@@ -128,15 +135,26 @@ class Tape:
     def noise(self, level: int) -> Array:
         """Rounding noise of the per-sample losses (batch,), as a standard deviation, seen from layer `level`.
 
-        Measured: the input of that layer is moved by a unit in the last place.
+        Measured: the input of that layer is moved by a unit in the last place; and far enough for a layer that
+        computes in float32 behind a float64 face to show its steps.
         """
         base = self.outputs[level - 1] if level else self.x
         rng = np.random.default_rng(0)
-        wiggle = 1 + self.eps * rng.choice([-1.0, 1.0], (WIGGLES, *base.shape))
-        stack = (base * wiggle).reshape((WIGGLES * self.batch, *base.shape[1:])).astype(base.dtype)
-        losses, _ = self.above(level, stack, WIGGLES)
-        spread: Array = np.sqrt(np.mean((losses - self.per_sample) ** 2, axis=0))
-        return spread + 0.5 * self.eps * np.abs(self.per_sample)
+        wiggles = base * (1 + self.eps * rng.choice([-1.0, 1.0], (WIGGLES, *base.shape)))
+        direction = rng.normal(size=(DIRECTIONS, 1, *base.shape))
+        moves = base + TREMOR * POINTS.reshape((-1,) + (1,) * base.ndim) * direction
+        stack = np.concatenate([wiggles, moves.reshape(-1, *base.shape)]).astype(base.dtype)
+        losses, flips = self.above(level, stack.reshape(-1, *base.shape[1:]), len(stack))
+        change = losses - self.per_sample
+        spread = np.sqrt(np.mean(change[:WIGGLES] ** 2, axis=0))
+        shape = (DIRECTIONS, len(POINTS), self.batch)
+        smooth = ~flips[WIGGLES:].reshape(shape).any(axis=1)
+        moved = change[WIGGLES:].reshape(shape).swapaxes(1, 2)[smooth]
+        noise: Array = spread + 0.5 * self.eps * np.abs(self.per_sample)
+        floor = roughness(moved)
+        if floor > 30 * float(np.median(noise)):
+            floor = 3 * roughness(moved, 1.0)  # rounding to float32 is uneven: count with the worst
+        return np.maximum(noise, floor)
 
     def claimed(self) -> Claimed:
         """Runs the network's own forward and backward, then its layers one by one."""
@@ -199,7 +217,8 @@ class Tape:
             self.outputs.append(output)
             x = output
         output = self.output
-        self.eps = float(np.finfo(output.dtype if output.dtype.kind == "f" else np.float64).eps)
+        kinds = [o.dtype for o in self.outputs if o.dtype.kind == "f"]
+        self.eps = max((float(np.finfo(kind).eps) for kind in kinds), default=float(np.finfo(np.float64).eps))
         twice = self.x
         for index in range(len(self.layers)):
             twice = np.array(self.forward(index, twice))
@@ -245,11 +264,20 @@ class Tape:
             )
         self.per_sample = per_sample * self.weight
 
+    def clear(self, index: int) -> None:
+        """Zeroes the gradients of layer `index`, in the arrays that it came with."""
+        layer, kept = self.layers[index], self._gradients[index]
+        if kept and layer.gradients is not kept:
+            layer.gradients = kept
+        for name, value in (*getattr(layer, "gradients", {}).items(), *self._arrays[index].items()):
+            if isinstance(value, np.ndarray):
+                value[...] = 0
+            if name in self._arrays[index]:
+                layer.gradients[name] = self._arrays[index][name]
+
     def _clear(self) -> None:
-        for layer in self.layers:
-            for value in getattr(layer, "gradients", {}).values():
-                if isinstance(value, np.ndarray):
-                    value[...] = 0
+        for index in range(len(self.layers)):
+            self.clear(index)
 
     def _differentiate(self, **how: bool) -> dict[tuple[int, str], Array]:
         self.rewind()

@@ -157,8 +157,9 @@ class _Case:
                 ("a factor 2 missing", "gradient + 0.5 * l2 / samples * w", replace(rule, decay=decay / 2)),
                 ("l2 not divided by the number of samples", "gradient + l2 * w", replace(rule, decay=decay * n)),
                 ("l2 divided by the number of samples twice", "gradient + l2 / samples**2 * w", replace(rule, decay=decay / n)),
+            ] if not self.is_bias else [
                 ("the penalty applied to biases", "gradient + l2 / samples * b", replace(rule, on_biases=True)),
-                ("the penalty applied to biases, l2 not divided by the number of samples", "gradient + l2 * b", replace(rule, on_biases=True, decay=decay * n)),
+                ("the penalty applied to biases, and l2 not divided by the number of samples", "gradient + l2 * b", replace(rule, on_biases=True, decay=decay * n)),
             ]  # fmt: skip
         else:
             should = "w - rate * gradient" if rule.kind == "sgd" else f"one step of {rule.kind}"

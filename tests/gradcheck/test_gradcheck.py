@@ -6,12 +6,12 @@ import time
 
 import numpy as np
 import pytest
+from gradcheck_helpers import batch, networks, parameters
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from planted import DerivativeMissing
 
 import nndebug
-from gradcheck_helpers import batch, networks, parameters
-from planted import DerivativeMissing
 from network import SGD, CrossEntropy, Dense, Dropout, Flatten, Quadratic, ReLU, Sequential, Sigmoid, fit
 from network.activations import ACTIVATIONS
 from network.losses import LOSSES

@@ -1,0 +1,472 @@
+"""What is not a plain network: layers of one's own, kinks, randomness, wrong shapes, and what is said about each."""
+
+import numpy as np
+import pytest
+from gradcheck_helpers import batch
+
+from network import CrossEntropy, Dense, Dropout, Layer, LeakyReLU, Loss, Quadratic, ReLU, Sequential, Sigmoid
+from nndebug.errors import UserError
+from nndebug.gradcheck import Verdict, gradcheck
+
+
+def rows(result):
+    return {f"{row.layer}.{row.parameter}": row for row in result.rows}
+
+
+# --- layers of one's own --------------------------------------------------------------------------------------------
+
+
+class Scale(Layer):
+    """a = x * scale + shift, entry by entry: parameters, but no matrix."""
+
+    kind = "scale"
+    factor = 1.0
+
+    def __init__(self, units):
+        super().__init__()
+        self.units = units
+
+    def build(self, rng, dtype):
+        self.parameters = {
+            "scale": rng.normal(1, 0.3, self.units).astype(dtype),
+            "shift": np.zeros(self.units, dtype),
+        }
+
+    def forward(self, x):
+        self._x = x
+        return x * self.parameters["scale"] + self.parameters["shift"]
+
+    def backward(self, output_gradient):
+        self.gradients["scale"][...] = self.factor * (output_gradient * self._x).sum(axis=0)
+        self.gradients["shift"][...] = output_gradient.sum(axis=0)
+        return output_gradient * self.parameters["scale"]
+
+
+def with_scale(layer):
+    return Sequential(Dense(5, 6), layer, Sigmoid(), Dense(6, 3), loss=CrossEntropy())
+
+
+def test_a_layer_of_ones_own_is_checked_entry_by_entry():
+    result = gradcheck(with_scale(Scale(6)))
+    assert result, result
+    assert rows(result)["scale1.scale"].entries == 6
+    assert result.worst < 1e-6
+
+
+def test_a_wrong_layer_of_ones_own_is_found_and_its_factor_named():
+    class Wrong(Scale):
+        factor = 2.0
+
+    result = gradcheck(with_scale(Wrong(6)))
+    (fault,) = result.faults
+    assert (fault.layer, fault.part) == ("scale1", "scale")
+    assert [m.name for m in fault.mistakes] == ["a factor 2 too many"]
+    assert rows(result)["scale1.scale"].wrong == 6
+    assert rows(result)["scale1.shift"].verdict is Verdict.AGREES
+
+
+class Swish(Layer):
+    """a = z sigmoid(z), of no known kind."""
+
+    kind = "swish"
+
+    def forward(self, x):
+        self._x = x
+        return x / (1 + np.exp(-x))
+
+    def backward(self, output_gradient):
+        s = 1 / (1 + np.exp(-self._x))
+        return output_gradient * (s + self._x * s * (1 - s))
+
+
+class WrongSwish(Swish):
+    def backward(self, output_gradient):
+        return output_gradient
+
+
+def test_an_activation_of_ones_own():
+    assert gradcheck(Sequential(Dense(5, 6), Swish(), Dense(6, 3), loss=CrossEntropy()))
+    (fault,) = gradcheck(Sequential(Dense(5, 6), WrongSwish(), Dense(6, 3), loss=CrossEntropy())).faults
+    assert fault.layer == "swish1"
+    assert [m.name for m in fault.mistakes] == ["the activation's derivative missing"]
+
+
+class Square(Dense):
+    """Calls itself dense, but is (x W + b)²: the shortcut dL/dW = xᵀ dL/dz does not hold."""
+
+    def forward(self, x):
+        self._root = super().forward(x).copy()
+        return self._root**2
+
+    def backward(self, output_gradient):
+        return super().backward(2 * self._root * output_gradient)
+
+
+class WrongSquare(Square):
+    def backward(self, output_gradient):
+        return Dense.backward(self, output_gradient)
+
+
+def test_a_dense_layer_that_is_not_linear_is_noticed_and_checked_entry_by_entry():
+    result = gradcheck(Sequential(Dense(5, 4), Square(4, 6), Sigmoid(), Dense(6, 3), loss=CrossEntropy()))
+    assert result, result
+    assert "hidden2: its forward is not x @ weight + bias." in result.notes
+    wrong = gradcheck(Sequential(Dense(5, 4), WrongSquare(4, 6), Sigmoid(), Dense(6, 3), loss=CrossEntropy()))
+    assert rows(wrong)["hidden2.weight"].wrong == 24
+    assert {f.layer for f in wrong.faults} == {"hidden2"}
+
+
+class Absolute(Layer):
+    """|x|: a kink that no kind announces."""
+
+    kind = "absolute"
+
+    def forward(self, x):
+        self._x = x
+        return np.abs(x)
+
+    def backward(self, output_gradient):
+        return output_gradient * np.sign(self._x)
+
+
+class Center(Layer):
+    """Subtracts the mean of the batch: samples depend on each other."""
+
+    kind = "center"
+
+    def forward(self, x):
+        return x - x.mean(axis=0)
+
+    def backward(self, output_gradient):
+        return output_gradient - output_gradient.mean(axis=0)
+
+
+class WrongCenter(Center):
+    def backward(self, output_gradient):
+        return output_gradient
+
+
+def test_samples_that_depend_on_each_other_are_unresolved_but_the_layer_is_checked():
+    result = gradcheck(Sequential(Dense(5, 6), Center(), Sigmoid(), Dense(6, 3), loss=CrossEntropy()))
+    assert result.exit_code == 3
+    assert "center1 mixes samples" in rows(result)["hidden1.weight"].reason
+    assert rows(result)["output.weight"].verdict is Verdict.AGREES
+    assert all(row.verdict is Verdict.AGREES for row in result.parts)
+    wrong = gradcheck(Sequential(Dense(5, 6), WrongCenter(), Sigmoid(), Dense(6, 3), loss=CrossEntropy()))
+    assert wrong.exit_code == 1
+    assert [(f.layer, f.equation) for f in wrong.faults] == [("center1", "BP2")]
+
+
+# --- kinks ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("activation", [ReLU, LeakyReLU, Absolute])
+def test_a_unit_exactly_on_its_kink_agrees_with_either_side(activation):
+    network = Sequential(Dense(4, 5), activation(), Dense(5, 3), loss=Quadratic(), dtype="float64")
+    x, y = batch(network, 7)
+    x[2] = 0  # biases are 0, so all five units of that sample sit at 0
+    result = gradcheck(network, x, y)  # |x| has the derivative 0 there: neither side, but between the two
+    assert result, result
+    assert rows(result)["hidden1.bias"].kinks == 5
+    assert "5 at a kink" in str(result)
+
+
+@pytest.mark.parametrize("value", [0.0, 0.5, 1.0])
+def test_relu_may_have_any_derivative_between_its_sides_at_zero_but_no_other(value):
+    class AtZero(ReLU):
+        def backward(self, output_gradient):
+            return output_gradient * np.where(self._z == 0, value, self._z > 0)
+
+    network = Sequential(Dense(4, 5), AtZero(), Dense(5, 3), loss=Quadratic(), dtype="float64")
+    x, y = batch(network, 7)
+    x[2] = 0
+    assert gradcheck(network, x, y)
+    value = -3.0
+    result = gradcheck(network, x, y)
+    assert rows(result)["hidden1.bias"].verdict is Verdict.DISAGREES
+    assert rows(result)["hidden1.weight"].verdict is Verdict.AGREES  # that sample's input is 0
+
+
+def test_relu_mask_that_is_wrong_at_kinks_only_of_a_zero_network_is_moved_off_them():
+    network = Sequential(
+        Dense(4, 5, init="zeros"), ReLU(), Dense(5, 6, init="zeros"), LeakyReLU(), Dense(6, 3, init="zeros"),
+        loss=CrossEntropy(),
+    )  # fmt: skip
+    result = gradcheck(network)
+    assert result, result
+    assert not any(value.any() for value in network.parameters.values())
+
+
+# --- randomness -------------------------------------------------------------------------------------------------------
+
+
+def test_dropout_is_checked_with_its_mask_frozen():
+    network = Sequential(Dense(6, 20), Dropout(0.5), Dense(20, 3), loss=Quadratic())
+    result = gradcheck(network)
+    assert result, result
+    dropped = rows(result)["output.weight"]
+    assert dropped.entries == 60
+
+    class Leaks(Dropout):
+        def backward(self, output_gradient):
+            return output_gradient
+
+    leaking = Sequential(Dense(6, 20), Leaks(0.5), Dense(20, 3), loss=Quadratic())
+    assert [(f.layer, f.part) for f in gradcheck(leaking).faults] == [("dropout1", "dropout")]
+
+
+def test_randomness_that_cannot_be_frozen_is_told():
+    class Noise(Layer):
+        kind = "noise"
+
+        def forward(self, x):
+            return x + np.random.normal(size=x.shape)
+
+        def backward(self, output_gradient):
+            return output_gradient
+
+    result = gradcheck(Sequential(Dense(4, 5), Noise(), Dense(5, 3), loss=Quadratic()))
+    assert result.exit_code == 3
+    assert "the loss is random: same parameters gave" in str(result)
+
+
+def test_a_random_loss_is_told():
+    class Random(Quadratic):
+        def per_sample_encoded(self, output, target):
+            return super().per_sample_encoded(output, target) + np.random.normal()
+
+    assert "the loss is random" in str(gradcheck(Sequential(Dense(4, 3), loss=Random())))
+
+
+# --- shapes, missing gradients, losses --------------------------------------------------------------------------------
+
+
+def leaving(gradient):
+    class Leaves(Dense):
+        def backward_parameters(self, output_gradient):
+            super().backward_parameters(output_gradient)
+            self.gradients = {**self.gradients, "bias": gradient(output_gradient)}
+            if self.gradients["bias"] is None:
+                del self.gradients["bias"]
+
+    return Sequential(Dense(5, 6), Sigmoid(), Leaves(6, 3), loss=Quadratic())
+
+
+@pytest.mark.parametrize(
+    ("gradient", "reason", "mistake"),
+    [
+        (
+            lambda u: u.sum(axis=1),
+            "your gradient has shape (10,), the parameter (3,)",
+            "the sum over the wrong axis",
+        ),
+        (
+            lambda u: u.sum(0, keepdims=True),
+            "shape (1, 3), the parameter (3,): subtracting one",
+            "an axis kept",
+        ),
+        (
+            lambda u: u.sum(keepdims=True)[0],
+            "shape (1,), the parameter (3,): an update would broadcast",
+            None,
+        ),
+        (
+            lambda u: u,
+            "shape (10, 3), the parameter (3,): subtracting one from the other gives (10, 3)",
+            "no sum",
+        ),
+        (lambda u: None, "the network has no gradient for it", None),
+    ],
+)
+def test_a_gradient_of_another_shape_is_told_and_named(gradient, reason, mistake):
+    result = gradcheck(leaving(gradient))
+    assert reason in rows(result)["output.bias"].reason
+    fault = next(f for f in result.faults if f.part == "bias")
+    assert (fault.layer, fault.equation) == ("output", "BP3")
+    assert reason in fault.sentence
+    if mistake:
+        assert mistake in fault.mistakes[0].name
+
+
+def test_a_gradient_that_is_zero_everywhere_is_told():
+    class Never(Dense):
+        def backward_parameters(self, output_gradient):
+            pass
+
+    result = gradcheck(Sequential(Dense(5, 6), Sigmoid(), Never(6, 3), loss=Quadratic()))
+    assert rows(result)["output.weight"].reason == "your gradient is zero everywhere"
+    assert result.faults[0].mistakes[0].name == "nothing computed (it stays zero)"
+
+
+def test_a_gradient_that_is_not_finite_is_told():
+    class Infinite(Dense):
+        def backward_parameters(self, output_gradient):
+            super().backward_parameters(output_gradient)
+            self.gradients["weight"][1, 2] = np.nan
+
+    row = rows(gradcheck(Sequential(Dense(5, 6), Sigmoid(), Infinite(6, 3), loss=Quadratic())))[
+        "output.weight"
+    ]
+    assert (row.verdict, row.wrong, row.index) == (Verdict.DISAGREES, 1, (1, 2))
+    assert "NaN or infinite" in row.reason
+
+
+def test_a_backward_that_raises_is_a_fault_of_its_layer():
+    class Raises(Sigmoid):
+        def backward(self, output_gradient):
+            raise RuntimeError("not written yet")
+
+    result = gradcheck(Sequential(Dense(5, 6), Raises(), Dense(6, 3), loss=Quadratic()))
+    assert result.exit_code == 1
+    (fault,) = result.faults
+    assert fault.layer == "hidden1"
+    assert "raises RuntimeError: not written yet" in fault.sentence
+    assert rows(result)["output.weight"].verdict is Verdict.AGREES
+    assert rows(result)["hidden1.weight"].verdict is Verdict.UNRESOLVED
+
+
+def test_a_forward_that_raises_is_a_user_error():
+    class Raises(Sigmoid):
+        def forward(self, x):
+            raise RuntimeError("not written yet")
+
+    with pytest.raises(UserError, match="hidden1 raises RuntimeError: not written yet"):
+        gradcheck(Sequential(Dense(5, 6), Raises(), Dense(6, 3)), np.zeros((3, 5)), np.zeros((3, 3)))
+
+
+class Summed(Quadratic):
+    """The sum over the batch, with the gradient of the mean."""
+
+    def __call__(self, output, target):
+        return float(self.per_sample(output, target).sum())
+
+
+def test_a_summed_loss_with_a_means_gradient():
+    network = Sequential(Dense(5, 6), Sigmoid(), Dense(6, 3), loss=Summed())
+    (fault,) = gradcheck(network).faults
+    assert (fault.equation, fault.part) == ("BP1", "loss")
+    assert "divided by the batch twice" in fault.mistakes[0].name
+
+
+def test_a_summed_loss_with_its_own_gradient_agrees():
+    class Right(Summed):
+        def gradient_encoded(self, output, target, out=None):
+            return output - target
+
+    assert gradcheck(Sequential(Dense(5, 6), Sigmoid(), Dense(6, 3), loss=Right()))
+
+
+def test_a_loss_that_is_neither_mean_nor_sum_is_a_user_error():
+    class Odd(Quadratic):
+        def __call__(self, output, target):
+            return 0.3 * super().__call__(output, target)
+
+    with pytest.raises(UserError, match="have mean"):
+        gradcheck(Sequential(Dense(5, 3), loss=Odd()))
+
+
+def test_a_loss_without_per_sample_is_a_user_error():
+    class Bare:
+        kind = "bare"
+
+        def __call__(self, output, target):
+            return float(np.mean(output))
+
+        def gradient(self, output, target, out=None):
+            return np.ones_like(output) / output.size
+
+    with pytest.raises(UserError, match="no per_sample"):
+        gradcheck(Sequential(Dense(5, 3), loss=Bare()), np.ones((4, 5)), np.ones((4, 3)))
+
+
+def test_a_loss_of_ones_own_is_checked():
+    class Quartic(Loss):
+        kind = "quartic"
+        factor = 4.0
+
+        def per_sample_encoded(self, output, target):
+            return ((output - target) ** 4).sum(axis=1)
+
+        def gradient_encoded(self, output, target, out=None):
+            return self.factor * (output - target) ** 3 / len(output)
+
+    class WrongQuartic(Quartic):
+        factor = 2.0
+
+    assert gradcheck(Sequential(Dense(5, 6), Sigmoid(), Dense(6, 3), loss=Quartic()))
+    (fault,) = gradcheck(Sequential(Dense(5, 6), Sigmoid(), Dense(6, 3), loss=WrongQuartic())).faults
+    assert fault.mistakes[0].name == "a factor 2 missing"
+
+
+def test_a_forward_that_changes_its_input_is_noted():
+    class InPlace(ReLU):
+        def forward(self, x):
+            x[x < 0] = 0
+            return super().forward(x)
+
+    assert any(
+        "changes its input in place" in n
+        for n in gradcheck(Sequential(Dense(5, 6), InPlace(), Dense(6, 3))).notes
+    )
+
+
+# --- numbers far from 1 -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scale", [1e-4, 1e-2, 1e2, 1e4])
+def test_inputs_of_any_scale(scale):
+    network = Sequential(Dense(6, 7), ReLU(), Dense(7, 3), loss=Quadratic(), dtype="float64")
+    x, y = batch(network, 9)
+    result = gradcheck(network, scale * x, y)
+    assert result, result
+
+
+@pytest.mark.parametrize("size", [1e-3, 1e-1, 10.0, 30.0])
+def test_weights_of_any_scale(size):
+    network = Sequential(Dense(6, 7), Sigmoid(), Dense(7, 6), Sigmoid(), Dense(6, 3), loss=CrossEntropy())
+    for value in network.parameters.values():
+        value *= size
+    result = gradcheck(network)
+    assert result.verdict is not Verdict.DISAGREES, result
+    assert all(row.worst < 1e-4 for row in result.rows if row.verdict is Verdict.AGREES)
+
+
+def test_a_network_that_cannot_be_copied_to_float64_is_checked_as_it_is():
+    class Single(Sequential):
+        def copy(self, dtype=None):
+            return super().copy()
+
+    network = Single(Dense(6, 7), Sigmoid(), Dense(7, 3), loss=Quadratic(), dtype="float32")
+    result = gradcheck(network)
+    assert result.verdict is not Verdict.DISAGREES, result
+
+    class Double(Dense):
+        def backward_parameters(self, output_gradient):
+            super().backward_parameters(output_gradient)
+            self.gradients["weight"] *= 2
+
+    wrong = gradcheck(Single(Double(6, 7), Sigmoid(), Dense(7, 3), loss=Quadratic(), dtype="float32"))
+    assert wrong.exit_code == 1
+    assert wrong.faults[0].layer == "hidden1"
+
+
+@pytest.mark.parametrize(
+    ("inside", "outside"), [(np.float32, None), (np.float32, np.float64), (np.float16, None)]
+)
+def test_a_layer_that_computes_in_lower_precision_is_no_false_alarm(inside, outside):
+    class Lower(Layer):
+        kind = "lower"
+
+        def forward(self, x):
+            self._a = np.tanh(x.astype(inside))
+            return self._a.astype(outside or inside)
+
+        def backward(self, output_gradient):
+            return output_gradient * (1 - self._a.astype(np.float64) ** 2)
+
+    for seed in range(10):
+        network = Sequential(Dense(6, 7), Lower(), Dense(7, 3), Sigmoid(), loss=Quadratic(), seed=seed)
+        result = gradcheck(network, seed=seed)
+        assert result.verdict is not Verdict.DISAGREES, result
+        if inside is np.float16:
+            assert "half precision" in str(result)
