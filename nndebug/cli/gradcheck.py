@@ -209,7 +209,7 @@ def _print_core(
         for line in str(results[bad]).splitlines():
             print(_coloured(line))
         note("")
-        next_commands(f"nndebug gradcheck --layers 12,9,5 --activation {bad[1]} --loss {bad[2]}")
+        next_commands(f"nndebug gradcheck --layers 12,9,8,5 --activation {bad[1]} --loss {bad[2]}")
     else:
         next_commands("nndebug gradcheck --layers 784,30,10", "nndebug gradcheck file.py:factory")
 

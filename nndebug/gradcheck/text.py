@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,6 @@ if TYPE_CHECKING:
 
 HEADER = ("layer", "parameter", "entries", "worst relative error", "verdict")
 FAULTS_SHOWN = 5
-WIDTH = 110
 REPLACEMENT = "\ufffd"
 ORIENTATION = "      (rows are samples, as in your code)"
 
@@ -29,7 +27,7 @@ def as_text(check: GradCheck) -> str:
     if len(check.faults) > FAULTS_SHOWN:
         lines += ["", f"and {len(check.faults) - FAULTS_SHOWN} more, in .faults"]
     if check.notes:
-        lines += ["", *(line for note in check.notes for line in _wrapped(printable(note)))]
+        lines += ["", *map(printable, check.notes)]
     return "\n".join(lines)
 
 
@@ -63,21 +61,21 @@ def row_cells(row: Row) -> tuple[str, str, str, str, str]:
 def fault_lines(fault: Fault) -> list[str]:
     """What is wrong, and the mistake that explains it."""
     after = " The layers after it agree." if fault.isolated else ""
-    lines = _wrapped(printable(f"▲ {fault.layer}: {fault.sentence} ({fault.equation}).{after}"))
+    lines = [printable(f"▲ {fault.layer}: {fault.sentence} ({fault.equation}).{after}")]
     if not fault.mistakes:
         return [*lines, "  No mistake in the catalogue reproduces your gradient."]
     if len(fault.mistakes) > 1:
         lines.append(f"  Your gradient equals each of these {len(fault.mistakes)}, entry by entry:")
         for mistake in fault.mistakes:
-            lines += [f"  {mistake.name} (residual {mistake.residual:.0e})", *_formulas(mistake)]
+            lines += [f"  {mistake.name} ({_residual(mistake)})", *_formulas(mistake)]
         return lines
     mistake = fault.mistakes[0]
-    lead = f"  Your gradient equals, entry by entry (residual {mistake.residual:.0e}), the one with {mistake.name}:"
-    return [*lines, *_wrapped(lead), *_formulas(mistake)]
+    lead = f"  Your gradient equals, entry by entry ({_residual(mistake)}), the one with"
+    return [*lines, f"{lead} {mistake.name}:", *_formulas(mistake)]
 
 
-def _wrapped(text: str) -> list[str]:
-    return textwrap.wrap(text, WIDTH, subsequent_indent="  ", drop_whitespace=True) or [text]
+def _residual(mistake: Mistake) -> str:
+    return f"residual {mistake.residual:.0e}" if mistake.residual else "residual 0"
 
 
 def printable(text: str) -> str:
