@@ -111,16 +111,12 @@ def test_one_entry_that_is_off_by_a_hundred_thousandth_is_found(network, seed, d
 
     layer.__class__ = OneEntryOff
     x, y = network_batch(network, seed)
-    network.differentiate(x, y)
-    if not np.abs(network.gradients[key]).max() > 1e-6 * max(
-        np.abs(g).max() for g in network.gradients.values()
-    ):
-        return  # nothing flows there: nothing is off
     result = gradcheck(network, x, y, seed=seed)
     assert not result
     row = next(row for row in result.rows if f"{row.layer}.{row.parameter}" == key)
-    assert (row.wrong, row.index) == (1, np.unravel_index(at, layer.parameters[name].shape))
-    assert {f.layer for f in result.faults} == {layer.name}
+    assert {f.layer for f in result.faults} == {layer.name}  # the layer by itself shows it in any case
+    if "nothing flows" not in row.reason:
+        assert (row.wrong, row.index) == (1, np.unravel_index(at, layer.parameters[name].shape))
 
 
 def network_batch(network, seed, rows=11):
@@ -128,6 +124,12 @@ def network_batch(network, seed, rows=11):
     output = network.forward(rng.normal(size=(rows, network.inputs)))
     targets = rng.uniform(0.1, 0.9, output.shape)
     return rng.normal(size=(rows, network.inputs)), targets / targets.sum(axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_worst_of_23860_entries_is_right_to_seven_digits(seed):
+    # The smallest entries are a millionth of the largest: four points alone give them to five digits.
+    assert gradcheck(blog_network(seed=seed), seed=seed).worst < 3e-7
 
 
 def test_result_is_the_same_every_time():

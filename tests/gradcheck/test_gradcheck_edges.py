@@ -116,6 +116,23 @@ def test_a_dense_layer_that_is_not_linear_is_noticed_and_checked_entry_by_entry(
     assert {f.layer for f in wrong.faults} == {"hidden2"}
 
 
+class Stale(Dense):
+    """Multiplies with a copy of its weights: right at this point, yet its output does not depend on them."""
+
+    def forward(self, x):
+        if not hasattr(self, "_kept"):
+            self._kept = self.parameters["weight"].copy()
+        self._input = x
+        return x @ self._kept + self.parameters["bias"]
+
+
+def test_a_forward_that_is_linear_at_one_point_only_is_noticed():
+    result = gradcheck(Sequential(Stale(5, 6), Sigmoid(), Dense(6, 3), loss=CrossEntropy()))
+    row = rows(result)["hidden1.weight"]
+    assert (row.verdict, row.wrong, row.numeric) == (Verdict.DISAGREES, 30, 0)
+    assert "hidden1: its forward is not x @ weight + bias." in result.notes
+
+
 class Absolute(Layer):
     """|x|: a kink that no kind announces."""
 
@@ -470,3 +487,27 @@ def test_a_layer_that_computes_in_lower_precision_is_no_false_alarm(inside, outs
         assert result.verdict is not Verdict.DISAGREES, result
         if inside is np.float16:
             assert "half precision" in str(result)
+
+
+def test_state_of_a_layer_of_ones_own_stays_as_it_was():
+    class Counts(Layer):
+        kind = "counts"
+
+        def __init__(self):
+            super().__init__()
+            self.mean, self.calls, self.seen = np.zeros(6), [], {}
+
+        def forward(self, x):
+            self.mean *= 0.9
+            self.mean += 0.1 * x.mean(axis=0)
+            self.calls.append(len(x))
+            self.seen["x"] = x
+            return x + 0
+
+        def backward(self, output_gradient):
+            return output_gradient
+
+    layer = Counts()
+    assert gradcheck(Sequential(Dense(5, 6), layer, Dense(6, 3), loss=Quadratic()))
+    assert not layer.mean.any()
+    assert (layer.calls, layer.seen) == ([], {})
