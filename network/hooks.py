@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from .arrays import Array
 from .errors import NetworkError
 
@@ -15,7 +17,7 @@ Observer = Callable[..., Any]
 
 def read_only(value: Any) -> Any:
     """A view of an array that cannot be written through; anything else as it is."""
-    if not hasattr(value, "setflags"):
+    if not isinstance(value, np.ndarray):
         return value
     view: Array = value.view()
     view.setflags(write=False)
@@ -93,7 +95,7 @@ class Hooks:
             if not handle.attached:
                 continue
             try:
-                handle.observer(*(read_only(value) for value in values))
+                handle.observer(*map(read_only, values))
             except Exception as error:
                 handle.remove()
                 warnings.warn(

@@ -7,6 +7,7 @@ also fills `gradients`. The derivative stands right below the forward value.
 from __future__ import annotations
 
 import copy
+from functools import lru_cache
 from typing import Any, Self
 
 import numpy as np
@@ -162,7 +163,12 @@ class Dense(Layer):
             self.gradients = {name: np.empty_like(value) for name, value in self.parameters.items()}
         np.dot(self._input.T, output_gradient, out=self.gradients["weight"])
         if self.bias:
-            np.add.reduce(output_gradient, axis=0, out=self.gradients["bias"])
+            # A sum over the rows as a product, which is a third of the price of a reduction.
+            np.dot(
+                ones(len(output_gradient), output_gradient.dtype.char),
+                output_gradient,
+                self.gradients["bias"],
+            )
 
 
 class Flatten(Layer):
@@ -218,6 +224,14 @@ class Dropout(Layer):
             return output_gradient
         out = self.buffer("dx", output_gradient.shape, output_gradient.dtype)
         return np.multiply(output_gradient, self._mask, out=out)
+
+
+@lru_cache(maxsize=64)
+def ones(length: int, dtype: str) -> Array:
+    """A read-only vector of ones (length,)."""
+    vector: Array = np.ones(length, dtype)
+    vector.setflags(write=False)
+    return vector
 
 
 def initializer(init: str | Initializer) -> Initializer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -159,7 +160,7 @@ def prepare(network: Sequential, data: Pair, what: str) -> Pair:
         )
     x = np.ascontiguousarray(x, network.dtype)
     for name, values in (("x", x), ("y", y)):
-        if values.dtype.kind == "f" and not np.isfinite(values).all():
+        if values.dtype.kind == "f" and not _finite(values):
             row = int(np.argwhere(~np.isfinite(values.reshape(len(values), -1)).all(axis=1))[0, 0])
             raise DataError(
                 f"the {what} set is not finite: {name} has NaN or infinity, first in row {row}",
@@ -168,6 +169,12 @@ def prepare(network: Sequential, data: Pair, what: str) -> Pair:
     outputs = _outputs(network, x)
     network.loss.encode(y[:1] if y.dtype.kind == "f" else y, outputs, network.dtype)
     return x, y
+
+
+def _finite(values: Array) -> bool:
+    # One pass without a temporary array answers for nearly all data; it may overflow for huge finite values.
+    flat = values.reshape(-1)
+    return math.isfinite(flat.dot(flat)) or bool(np.isfinite(values).all())
 
 
 def _outputs(network: Sequential, x: Array) -> int:

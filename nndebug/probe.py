@@ -226,8 +226,7 @@ def _mask(length: int, indices: Any) -> Array:
 
 def shift(before: Array, after: Array) -> float:
     """std(after - before) / std(before): how far pre-activations moved, in their own standard deviations."""
-    spread = float(np.std(before, dtype=np.float64))
-    moved = float(np.std(after - before, dtype=np.float64))
+    spread, moved = Moments.of(before).std, Moments.of(after - before).std
     return moved / spread if spread > 0 else (0.0 if moved == 0 else float("inf"))
 
 

@@ -12,13 +12,15 @@ class Schedule:
     """When to record what.
 
     Tier 0 is cheap (loss, gradient norms), tier 1 adds the statistics of all signals. All of the first steps
-    record tier 1, because a short run must be diagnosable too. Tier 1 grows rare later, when little changes.
+    record tier 1, because a short run must be diagnosable too. Both grow rare later, when little changes: a step of
+    a small network takes no longer than a record.
 
     Attributes:
         interval: steps between records of tier 0.
         dense: so many first steps record everything.
         tier1: steps between records of tier 1.
-        thin_after: the last step at which `tier1` holds.
+        thin_after: the last step at which `interval` and `tier1` hold.
+        thin_interval: steps between records of tier 0 after that.
         thin: steps between records of tier 1 after that.
         probes: the states before steps 0 to `probes` are probed.
         probe_start: the next probe after those; the distance from step 0 then doubles.
@@ -27,13 +29,14 @@ class Schedule:
     interval: int = 10
     dense: int = 50
     tier1: int = 50
-    thin_after: int = 2000
-    thin: int = 250
+    thin_after: int = 1000
+    thin_interval: int = 100
+    thin: int = 1000
     probes: int = 20
     probe_start: int = 50
 
     def __post_init__(self) -> None:
-        for name in ("interval", "tier1", "thin", "probe_start"):
+        for name in ("interval", "tier1", "thin_interval", "thin", "probe_start"):
             if getattr(self, name) < 1:
                 raise UserError(
                     f"{name} must be at least 1 step, got {getattr(self, name)}",
@@ -42,19 +45,20 @@ class Schedule:
 
     def tier(self, step: int) -> int | None:
         """1 (which includes 0), 0, or None if nothing is due at this step."""
-        if step < self.dense or step % (self.tier1 if step <= self.thin_after else self.thin) == 0:
+        early = step <= self.thin_after
+        if step < self.dense or step % (self.tier1 if early else self.thin) == 0:
             return 1
-        return 0 if step % self.interval == 0 else None
+        return 0 if step % (self.interval if early else self.thin_interval) == 0 else None
 
     def next_due(self, step: int) -> int:
         """The first step, from this one on, at which a tier is due."""
         if step < self.dense:
             return step
-        due = min(
-            _next_multiple(step, self.interval), _next_multiple(max(step, self.thin_after + 1), self.thin)
-        )
-        detailed = _next_multiple(step, self.tier1)
-        return min(due, detailed) if detailed <= self.thin_after else due
+        early = min(_next_multiple(step, self.interval), _next_multiple(step, self.tier1))
+        if early <= self.thin_after:
+            return early
+        late = max(step, self.thin_after + 1)
+        return min(_next_multiple(late, self.thin_interval), _next_multiple(late, self.thin))
 
     def probe_due(self, step: int) -> bool:
         """Whether the state before this step is probed."""

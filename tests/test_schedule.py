@@ -13,6 +13,7 @@ SCHEDULES = st.builds(
     dense=st.integers(0, 60),
     tier1=st.integers(1, 90),
     thin_after=st.integers(0, 400),
+    thin_interval=st.integers(1, 300),
     thin=st.integers(1, 300),
     probes=st.integers(0, 70),
     probe_start=st.integers(1, 100),
@@ -24,13 +25,13 @@ def test_the_tiers_as_described():
     assert [tier(k) for k in range(50)] == [1] * 50
     assert [k for k in range(50, 120) if tier(k) == 1] == [50, 100]
     assert [k for k in range(50, 120) if tier(k) == 0] == [60, 70, 80, 90, 110]
-    assert [k for k in range(1900, 3001) if tier(k) == 1] == [1900, 1950, 2000, 2250, 2500, 2750, 3000]
-    assert tier(2050) == 0
-    assert tier(2051) is None
+    assert [k for k in range(900, 3001) if tier(k) == 1] == [900, 950, 1000, 2000, 3000]
+    assert [k for k in range(960, 1360) if tier(k) == 0] == [960, 970, 980, 990, 1100, 1200, 1300]
+    assert tier(1051) is None
 
 
 def test_interval_1_records_every_step():
-    schedule = Schedule(interval=1)
+    schedule = Schedule(interval=1, thin_interval=1)
     assert all(schedule.tier(k) is not None for k in range(5000))
     assert [schedule.next_due(k) for k in (0, 77, 2001)] == [0, 77, 2001]
 
@@ -57,7 +58,7 @@ def test_next_probe_is_the_first_probe(schedule, step):
     assert not any(schedule.probe_due(k) for k in range(step, due))
 
 
-@pytest.mark.parametrize("name", ["interval", "tier1", "thin", "probe_start"])
+@pytest.mark.parametrize("name", ["interval", "tier1", "thin_interval", "thin", "probe_start"])
 def test_an_interval_below_one_step_is_refused(name):
     with pytest.raises(UserError, match=f"{name} must be at least 1 step, got 0") as caught:
         Schedule(**{name: 0})

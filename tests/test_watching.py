@@ -19,7 +19,11 @@ def state_of(network, optimizer):
         network.flat_parameters,
         network.flat_gradients,
         *(value for _, value in sorted(optimizer._state.items())),
-        *(np.array(layer.rng.bit_generator.state["state"]["state"]) for layer in network.layers if hasattr(layer, "rng")),
+        *(
+            np.array(layer.rng.bit_generator.state["state"]["state"])
+            for layer in network.layers
+            if hasattr(layer, "rng")
+        ),
     ]
 
 
@@ -93,20 +97,26 @@ def test_recorded_statistics_equal_numpys():
     }
     for name, value in expected.items():
         np.testing.assert_allclose(run.series(name, "hidden1").at(0), value, rtol=1e-12)
-    np.testing.assert_allclose(run.series("weight.norm", "hidden1.weight").at(0), np.linalg.norm(weight), rtol=1e-12)
+    np.testing.assert_allclose(
+        run.series("weight.norm", "hidden1.weight").at(0), np.linalg.norm(weight), rtol=1e-12
+    )
 
 
 def test_update_ratio_and_gradient_are_those_of_the_step():
     network = make("float64")
     before = network.parameters["output.weight"].copy()
     gradients = []
-    handle = network.hook("before_step", lambda optimizer: gradients.append(network.gradients["output.weight"].copy()))
+    handle = network.hook(
+        "before_step", lambda optimizer: gradients.append(network.gradients["output.weight"].copy())
+    )
     with nndebug.watch(network, strict=True) as watching:
         train(network, SGD(0.25), epochs=1)
     handle.remove()
     run = watching.run
     first = gradients[0]
-    np.testing.assert_allclose(run.series("gradient.norm", "output.weight").at(0), np.linalg.norm(first), rtol=1e-12)
+    np.testing.assert_allclose(
+        run.series("gradient.norm", "output.weight").at(0), np.linalg.norm(first), rtol=1e-12
+    )
     ratio = 0.25 * np.linalg.norm(first) / np.linalg.norm(before)
     np.testing.assert_allclose(run.series("update_ratio", "output.weight").at(0), ratio, rtol=1e-9)
 
@@ -149,7 +159,10 @@ def test_a_failing_part_of_the_recorder_is_reported_once_and_training_is_unchang
     original = layered.Moments.of
     monkeypatch.setattr(layered.Moments, "of", broken)
     network = make()
-    with pytest.warns(RuntimeWarning, match="broken on purpose") as caught, nndebug.watch(network) as watching:
+    with (
+        pytest.warns(RuntimeWarning, match="broken on purpose") as caught,
+        nndebug.watch(network) as watching,
+    ):
         got = weights_after(network)
     np.testing.assert_array_equal(expected, got)
     assert len([w for w in caught if "broken on purpose" in str(w.message)]) == 1

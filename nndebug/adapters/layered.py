@@ -26,7 +26,9 @@ _MASSACRE = 0.1
 _MASSACRES = 3
 """… but only so many times in a run: a search costs as much as evaluating the training set."""
 _WORTH_COUNTING = 0.2
-"""Silent units of a layer, new since the last count, that make an epoch count them; the last epoch always does."""
+"""Units silent on the probe, as a share of a layer and new since the last count, that make an epoch count them."""
+_LAST_COUNT = 0.1
+"""The same for the last epoch, old ones included. Fewer are no finding; reports then say "at most"."""
 
 
 def describe_sites(network: Any) -> tuple[Site, ...]:
@@ -250,19 +252,22 @@ class LayeredAdapter:
         Args:
             number: of the epoch.
             facts: what the training says of it.
-            last: count dead units in any case.
+            last: count dead units again.
         """
         started = time.perf_counter()
         arrays: dict[str, Array] = {}
         if self.probe is not None and self._always:  # what has failed once is not tried again
             self.measure(self.step)
             dead: dict[str, Array] = {}
-            if last or self.probe.many_silent(_WORTH_COUNTING, self._counted):
+            if self.probe.many_silent(*(_LAST_COUNT, None) if last else (_WORTH_COUNTING, self._counted)):
                 dead = self.probe.dead_units()
                 self._counted = self.probe.silent_units()
                 counts = {site: {"probe.dead_units": int(units.sum())} for site, units in dead.items()}
                 self.recorder.probe(self.step, number, counts)
-            arrays = self.probe.arrays(dead, self.recorder.run.manifest.get("image_shape"))
+            # Weight images change slowly and are the largest part of the file: epochs 0, 1, 2, 4, 8, … and the last.
+            pictured = last or number & (number - 1) == 0
+            image_shape = self.recorder.run.manifest.get("image_shape") if pictured else None
+            arrays = self.probe.arrays(dead, image_shape)
         self.recorder.epoch(number, self.step, facts, arrays)
         self.epoch = number + 1
         self.seconds += time.perf_counter() - started

@@ -15,12 +15,15 @@ __all__ = ["build", "write"]
 
 
 def write(
-    run: Run, path: str | Path | None = None, result: CheckResult | None = None, png: str | Path | None = None
+    run: Run | str | Path,
+    path: str | Path | None = None,
+    result: CheckResult | None = None,
+    png: str | Path | None = None,
 ) -> Path:
     """Writes the HTML report of a run; returns where it is.
 
     Args:
-        run: what was recorded.
+        run: what was recorded, or its folder.
         path: the page to write; `report.html` in the run's folder if None.
         result: what `check` found; checked now if None.
         png: also draw the first screen into this file.
@@ -31,7 +34,11 @@ def write(
     """
     from ..checking import check
     from ..errors import UserError
+    from ..run import Run
     from . import html
+
+    if not isinstance(run, Run):
+        run = Run.load(run)
 
     if path is None:
         if run.folder is None:

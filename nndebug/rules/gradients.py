@@ -32,12 +32,18 @@ def collapse(run: Run, parameter: str, share: float = _COLLAPSE, points: int = 1
         return None
     first = float(np.median(norms.values[:20]))
     window = min(points, len(norms) // 2)
-    medians = np.median(np.lib.stride_tricks.sliding_window_view(norms.values, window), axis=1)
-    if not first > 0 or not medians[-1] < share * first:
+    last = norms.median_last(window)
+    if not first > 0 or not last < share * first:
         return None
-    # Since the first record of the windows that have stayed below.
-    large = np.flatnonzero(medians >= share * first)
-    return Collapse(int(norms.steps[large[-1] + 1 if large.size else 0]), first, float(medians[-1]))
+    # Back through windows side by side as long as their medians are small, then to the first small record.
+    values, limit, start = norms.values, share * first, len(norms) - window
+    while start >= window and np.median(values[start - window : start]) < limit:
+        start -= window
+    while start > 0 and values[start - 1] < limit:
+        start -= 1
+    while values[start] >= limit:
+        start += 1
+    return Collapse(int(norms.steps[start]), first, last)
 
 
 @rule("NND303", "vanishing", needs=("gradient.norm",))
@@ -104,16 +110,17 @@ def exploding(run: Run, *, factor: float = 100.0, window: int = 50) -> Iterator[
         if len(norms) <= window:
             continue
         views = np.lib.stride_tricks.sliding_window_view(norms.values, window)[:-1]
-        with np.errstate(all="ignore"):
-            medians = np.median(views, axis=1)
-            jumps = np.flatnonzero((norms.values[window:] > factor * medians) & (medians > 0)) + window
-        for place in jumps:
+        # A median is never below the minimum, which is cheaper to find.
+        for place in np.flatnonzero(norms.values[window:] > factor * views.min(axis=1)) + window:
+            median = float(np.median(norms.values[place - window : place]))
+            if not 0 < factor * median < norms.values[place]:
+                continue
             step = int(norms.steps[place])
             before, after = loss.before(step).median_last(20), loss.since(step + 1).values[:20]
             risen = len(after) > 0 and not float(np.median(after)) <= 1.5 * before
             if not risen:
                 continue
-            size = norms.values[place] / medians[place - window]
+            size = norms.values[place] / median
             yield Symptom(
                 site.name,
                 f"step {step:,}: the gradient of its weights jumped to {size:,.0f} × its running median and the loss rose",
@@ -123,7 +130,7 @@ def exploding(run: Run, *, factor: float = 100.0, window: int = 50) -> Iterator[
                 evidence={
                     "factor": float(size),
                     "series": [{"name": "gradient.norm", "site": parameter}],
-                    "threshold": factor * float(medians[place - window]),
+                    "threshold": factor * median,
                     "threshold_label": f"{factor:g} × the median",
                     "steps": [step, step],
                 },
