@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import itertools
 import json
+import shlex
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -112,7 +113,8 @@ def _check_target(args: argparse.Namespace) -> int:
     # What the user's code prints is not the result.
     with contextlib.redirect_stdout(sys.stderr), loaded(args.target) as (network, x, y):
         result = _check(network, x, y, args)
-    return _finish(result, args, "nndebug gradcheck --help" if result else "")
+    again = f"nndebug gradcheck {shlex.quote(args.target)}"
+    return _finish(result, args, "nndebug train" if result else again)
 
 
 def _finish(result: GradCheck, args: argparse.Namespace, following: str) -> int:
@@ -121,8 +123,7 @@ def _finish(result: GradCheck, args: argparse.Namespace, following: str) -> int:
         return result.exit_code
     for line in str(result).splitlines():
         print(_coloured(line))
-    if following and result:
-        next_commands(following)
+    next_commands(following)
     return result.exit_code
 
 

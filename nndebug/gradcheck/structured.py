@@ -87,6 +87,7 @@ class Structured:
     def __init__(self, tape: Tape, claimed: Claimed, forms: dict[int, Linear | None]) -> None:
         self.tape, self.claimed, self.forms = tape, claimed, forms
         self.reference = 0.0
+        self._noises: dict[int, Array] = {}
         coupled = [index for index in range(len(tape.layers) + 1) if tape.coupled(index)]
         self.mixing = coupled[-1] if coupled else -1
 
@@ -200,8 +201,13 @@ class Structured:
             else row(self._measured(confirmed, columns, derivative, index + 1))
         )
 
+    def _noise(self, level: int) -> Array:
+        if level not in self._noises:
+            self._noises[level] = self.tape.noise(level)
+        return self._noises[level]
+
     def _derivative(self, columns: Columns, level: int) -> Derivative:
-        return differentiate(columns, self.tape.per_sample, self.tape.noise(level), self.tape.eps)
+        return differentiate(columns, self.tape.per_sample, self._noise(level), self.tape.eps)
 
     def _measured(
         self,
@@ -211,7 +217,7 @@ class Structured:
         level: int,
         *more: float,
     ) -> Derivative:
-        return how(columns, derivative, self.tape.per_sample, self.tape.noise(level), self.tape.eps, *more)
+        return how(columns, derivative, self.tape.per_sample, self._noise(level), self.tape.eps, *more)
 
     def _agrees(self, value: Array, error: Array, claimed: Array | None) -> bool:
         row = compare("", "", "", claimed, value, error, eps=self.tape.eps)

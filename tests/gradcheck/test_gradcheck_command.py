@@ -126,7 +126,8 @@ def test_a_target_in_a_file(write, capsys, target):
 def test_a_wrong_target_is_told_and_exits_with_1(write, capsys):
     write("own.py", WRONG)
     assert main(["gradcheck", "own.py:make"]) == 1
-    out, _ = capsys.readouterr()
+    out, err = capsys.readouterr()
+    assert err == "next   nndebug gradcheck own.py:make\n"
     assert "▲ hidden1: its backward is wrong (BP2)." in out
     assert "the activation's derivative missing" in out
     assert main(["gradcheck", "own.py:make", "--format", "json"]) == 1
