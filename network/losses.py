@@ -100,6 +100,15 @@ class CrossEntropy(Loss):
 
     kind = "cross_entropy"
 
+    def encode(self, target: Array, outputs: int, dtype: Any) -> Array:
+        if outputs == 1:
+            # Softmax over one output is 1 whatever the input.
+            raise ShapeError(
+                "cross_entropy of a single output is always 0",
+                help="use BinaryCrossEntropy, or an output per class",
+            )
+        return super().encode(target, outputs, dtype)
+
     def per_sample_encoded(self, output: Array, target: Array) -> Array:
         shifted = output - output.max(axis=1, keepdims=True)
         log_total = np.log(np.exp(shifted).sum(axis=1))

@@ -47,8 +47,7 @@ def write_atomically(path: Path, data: bytes) -> None:
     try:
         with open(temporary, "wb") as file:
             file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+        # Not synced to the disk: that would stall the training, and a killed process loses nothing without it.
         os.replace(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)

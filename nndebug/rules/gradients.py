@@ -11,6 +11,7 @@ import numpy as np
 from ..findings import Severity, Symptom
 from ..registry import rule
 from ..run import Run
+from ..signals import Array
 from .outcome import Outcome, outcome, severity
 
 _COLLAPSE = 1e-3
@@ -109,9 +110,9 @@ def exploding(run: Run, *, factor: float = 100.0, window: int = 50) -> Iterator[
         norms = run.series("gradient.norm", parameter)
         if len(norms) <= window:
             continue
-        views = np.lib.stride_tricks.sliding_window_view(norms.values, window)[:-1]
         # A median is never below the minimum, which is cheaper to find.
-        for place in np.flatnonzero(norms.values[window:] > factor * views.min(axis=1)) + window:
+        lowest = _sliding_minimum(norms.values[:-1], window)
+        for place in np.flatnonzero(norms.values[window:] > factor * lowest) + window:
             median = float(np.median(norms.values[place - window : place]))
             if not 0 < factor * median < norms.values[place]:
                 continue
@@ -175,6 +176,15 @@ def gradient_collapse(run: Run, *, share: float = _COLLAPSE, points: int = 100) 
         },
         help="find what cut the gradient: dead or saturated units",
     )
+
+
+def _sliding_minimum(values: Array, window: int) -> Array:
+    """The minimum of every `window` values in a row (values - window + 1,), by windows that double in width."""
+    lowest, width = values, 1
+    while width < window:
+        step = min(width, window - width)
+        lowest, width = np.minimum(lowest[:-step], lowest[step:]), width + step
+    return lowest
 
 
 def _small(share: float) -> str:

@@ -38,7 +38,9 @@ def overshooting_updates(
             deaths = Counter(int(step) - 1 for step in died_at[died_at > 0])
         many = max(_DEATHS, _DEATH_SHARE * site.units)
         for name in ("probe.shift", "shift"):
-            for step, size in run.series(name, site.name):
+            series = run.series(name, site.name)
+            large = series.values > min(deviations, with_deaths)
+            for step, size in zip(series.steps[large].tolist(), series.values[large].tolist()):
                 if size > deviations or (size > with_deaths and deaths[step] >= many):
                     found.append(Overshoot(site.name, step, size, deaths[step]))
     return sorted(found, key=lambda o: (o.step, -o.deaths, -o.deviations))
