@@ -120,7 +120,7 @@ class Adam(Optimizer):
         rate: learning rate.
         beta1: decay of the first moment, 0 <= beta1 < 1.
         beta2: decay of the second moment, 0 <= beta2 < 1.
-        epsilon: added to the root of the second moment.
+        epsilon: added to the root of the second moment; more than 0, since a dead unit's moments are all 0.
         l2: see `Optimizer`.
     """
 
@@ -139,6 +139,8 @@ class Adam(Optimizer):
             raise NetworkError(
                 f"betas {beta1}, {beta2} are not in 0 <= beta < 1", help="0.9 and 0.999 are usual"
             )
+        if not epsilon > 0:
+            raise NetworkError(f"epsilon {epsilon} is not a positive number", help="1e-8 is usual")
         self.beta1, self.beta2, self.epsilon = beta1, beta2, epsilon
 
     def update(self, parameters: Array, gradient: Array) -> None:
