@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import copy
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from .activations import ACTIVATIONS, Activation
+from . import saving
+from .activations import Activation
 from .arrays import Array
-from .errors import DataError, NetworkError
+from .errors import NetworkError
 from .hooks import Handle, Hooks, Observer
-from .layers import Dense, Dropout, Flatten, Layer
-from .losses import LOSSES, Loss, Quadratic
+from .layers import Dense, Layer
+from .losses import Loss, Quadratic
+from .naming import name_layers
 
 NETWORK_EVENTS = ("forward", "backward", "loss", "before_step", "after_step", "begin", "epoch", "end")
 
@@ -34,7 +36,7 @@ class Sequential:
         layers: in order of the forward pass.
         flat_parameters, flat_gradients: every parameter and its gradient, (entries,); `layer.parameters` are views.
         weight_mask: 1 at the entries of weights, 0 at biases: what L2 applies to.
-        input: what the last `forward` was given.
+        input: what the last `forward` was given, in the network's dtype.
         output_gradient: dLoss/doutput that the last `backward` was given.
         observed: number of observers of the network and its layers, by kind of event.
 
@@ -57,10 +59,7 @@ class Sequential:
             )
         self.layers = list(layers)
         self.loss: Loss = loss if loss is not None else Quadratic()
-        self.dtype = np.dtype(dtype)
-        if self.dtype not in (np.dtype("float32"), np.dtype("float64")):
-            raise NetworkError(f"dtype {self.dtype} is not supported", help="float32 or float64")
-        self.seed = seed
+        self.dtype, self.seed = _supported(dtype), seed
         name_layers(self.layers)
         self._check_widths()
         for position, layer in enumerate(self.layers):
@@ -77,9 +76,7 @@ class Sequential:
 
     def forward(self, x: Array) -> Array:
         """Maps x (batch, …) to the output of the last layer."""
-        if not isinstance(x, np.ndarray):
-            x = np.asarray(x, self.dtype)
-        self.input = x
+        self.input = x = np.asarray(x, self.dtype)
         if self.observed["forward"]:
             return self._observed_forward(x)
         for layer in self.layers:
@@ -94,17 +91,26 @@ class Sequential:
         Args:
             output_gradient: as `loss.gradient` gives it.
             input_gradient: False leaves out dLoss/dinput, which no update needs, and returns None.
+
+        Raises:
+            NetworkError: there was no forward pass.
         """
-        self.output_gradient = output_gradient
+        if not hasattr(self, "input"):
+            raise NetworkError("backward before any forward", help="call net.forward(x) first")
+        return self._backward(np.asarray(output_gradient, self.dtype), input_gradient)
+
+    def _backward(self, gradient: Array, input_gradient: bool) -> Array | None:
+        self.output_gradient = gradient
         if self.observed["backward"]:
-            return self._observed_backward(output_gradient, input_gradient)
-        gradient = output_gradient
-        for layer in self._backward_order:
+            return self._observed_backward(gradient, input_gradient)
+        for layer in self._until_first:
             gradient = layer.backward(gradient)
-        if input_gradient:
-            return self.layers[0].backward(gradient)
-        self.layers[0].backward_parameters(gradient)
-        return None
+        if not input_gradient:
+            self._first.backward_parameters(gradient)
+            return None
+        for layer in self._from_first:
+            gradient = layer.backward(gradient)
+        return gradient
 
     def differentiate(self, x: Array, target: Array, *, input_gradient: bool = True) -> Array:
         """Forward, loss gradient and backward of one batch; returns the output.
@@ -115,7 +121,7 @@ class Sequential:
         gradient = self.loss.gradient(output, target, self._loss_buffer(output))
         if self.observed["loss"]:
             self.hooks.emit("loss", output, target, gradient)
-        self.backward(gradient, input_gradient=input_gradient)
+        self._backward(gradient, input_gradient)
         return output
 
     def _observed_forward(self, x: Array) -> Array:
@@ -127,18 +133,17 @@ class Sequential:
         return x
 
     def _observed_backward(self, gradient: Array, input_gradient: bool) -> Array | None:
-        result: Array | None = gradient
-        for layer in (*self._backward_order, self.layers[0]):
-            if layer is self.layers[0] and not input_gradient:
-                layer.backward_parameters(gradient)
-                result = None
-            else:
-                result = layer.backward(gradient)
+        for layer in (*self._until_first, *(self._from_first if input_gradient else ())):
+            result = layer.backward(gradient)
             layer.hooks.emit("backward", layer, gradient, result)
             self.hooks.emit("backward", layer, gradient, result)
-            if result is not None:
-                gradient = result
-        return result
+            gradient = result
+        if input_gradient:
+            return gradient
+        self._first.backward_parameters(gradient)
+        self._first.hooks.emit("backward", self._first, gradient, None)
+        self.hooks.emit("backward", self._first, gradient, None)
+        return None
 
     def _loss_buffer(self, output: Array) -> Array | None:
         if not self._training:
@@ -164,18 +169,26 @@ class Sequential:
     # --- parameters -------------------------------------------------------------------------------------------
 
     @property
-    def parameters(self) -> dict[str, Array]:
-        """`"hidden1.weight"` → the array itself."""
-        return {
-            f"{layer.name}.{name}": value for layer in self.layers for name, value in layer.parameters.items()
-        }
+    def parameters(self) -> Mapping[str, Array]:
+        """`"hidden1.weight"` → the array itself: write into it, as in `net.parameters["hidden1.weight"][...] = 0`."""
+        return MappingProxyType(
+            {
+                f"{layer.name}.{name}": value
+                for layer in self.layers
+                for name, value in layer.parameters.items()
+            }
+        )
 
     @property
-    def gradients(self) -> dict[str, Array]:
+    def gradients(self) -> Mapping[str, Array]:
         """`"hidden1.weight"` → dLoss/dweight of the last backward, the array itself."""
-        return {
-            f"{layer.name}.{name}": value for layer in self.layers for name, value in layer.gradients.items()
-        }
+        return MappingProxyType(
+            {
+                f"{layer.name}.{name}": value
+                for layer in self.layers
+                for name, value in layer.gradients.items()
+            }
+        )
 
     @property
     def training(self) -> bool:
@@ -205,20 +218,26 @@ class Sequential:
                 layer.parameters[name] = self.flat_parameters[part].reshape(value.shape)
                 layer.gradients[name] = self.flat_gradients[part].reshape(value.shape)
                 start = part.stop
-        self._backward_order = self.layers[:0:-1]
+        self._order_backward()
+
+    def _order_backward(self) -> None:
+        """Splits the backward pass at the first layer with parameters: no update needs what lies before it."""
+        first = next((i for i, layer in enumerate(self.layers) if layer.parameters), 0)
+        self._first = self.layers[first]
+        self._until_first, self._from_first = self.layers[:first:-1], self.layers[first::-1]
 
     def copy(self, dtype: npt.DTypeLike | None = None) -> Sequential:
         """An independent copy with its own arrays and no observers, in the same mode.
 
         Args:
             dtype: another dtype to convert to; the gradient check computes in `float64`.
+
+        Raises:
+            NetworkError: an unknown dtype.
         """
         other = copy.copy(self)
-        other.dtype = self.dtype if dtype is None else np.dtype(dtype)
+        other.dtype = self.dtype if dtype is None else _supported(dtype)
         other.layers = [layer.sharing() for layer in self.layers]
-        for layer in other.layers:
-            if hasattr(layer, "rng"):
-                layer.rng = copy.deepcopy(layer.rng)
         other._detach_from_original()
         other._flatten()
         other.training = self.training
@@ -239,7 +258,7 @@ class Sequential:
             for name, value in layer.parameters.items():
                 layer.gradients[name] = other.flat_gradients[start : start + value.size].reshape(value.shape)
                 start += value.size
-        other._backward_order = other.layers[:0:-1]
+        other._order_backward()
         return other
 
     def _detach_from_original(self) -> None:
@@ -261,9 +280,10 @@ class Sequential:
     def describe(self) -> str:
         """The architecture in one line, as in `784 → 30 relu → 10 sigmoid`."""
         parts: list[str] = []
+        first = next((layer for layer in self.layers if isinstance(layer, Dense)), None)
         for layer in self.layers:
             if isinstance(layer, Dense):
-                parts += [str(layer.inputs)] if not parts else []
+                parts += [str(layer.inputs)] if layer is first else []
                 parts.append(str(layer.units))
             elif isinstance(layer, Activation) and parts:
                 parts[-1] += f" {layer.kind}"
@@ -280,19 +300,9 @@ class Sequential:
         """Writes architecture and parameters as .npz, without pickle.
 
         Raises:
-            NetworkError: a layer is of a class of your own, which only your own code can rebuild.
+            NetworkError: a layer or the loss is of a class of your own, which only your own code can rebuild.
         """
-        spec = {"layers": [_layer_spec(layer) for layer in self.layers], "loss": self.loss.kind}
-        if type(self.loss) is not LOSSES.get(self.loss.kind):
-            raise NetworkError(
-                f"cannot save the loss {type(self.loss).__name__}", help="only the core's losses"
-            )
-        header = np.array(json.dumps({**spec, "dtype": self.dtype.name, "seed": self.seed}))
-        arrays = {
-            f"{i}.{name}": a for i, layer in enumerate(self.layers) for name, a in layer.parameters.items()
-        }
-        with Path(path).open("wb") as file:
-            np.savez(file, allow_pickle=False, **{"network": header, **arrays})
+        saving.save(self, path)
 
     @classmethod
     def load(cls, path: str | Path) -> Sequential:
@@ -300,21 +310,9 @@ class Sequential:
 
         Raises:
             DataError: the file is not one that `save` wrote.
+            OSError: the file cannot be read.
         """
-        try:
-            with np.load(path, allow_pickle=False) as file:
-                spec = json.loads(str(file["network"]))
-                layers = [_layer_from_spec(s) for s in spec["layers"]]
-                for i, layer in enumerate(layers):
-                    names = {key.split(".", 1)[1]: key for key in file.files if key.startswith(f"{i}.")}
-                    layer.parameters = {name: file[key] for name, key in names.items()}
-            return cls(*layers, loss=LOSSES[spec["loss"]](), dtype=spec["dtype"], seed=spec["seed"])
-        except OSError:
-            raise
-        except Exception as error:
-            raise DataError(
-                f"{path} is not a saved network: {error}", help="write one with net.save(path)"
-            ) from None
+        return saving.load(cls, path)
 
     def _check_widths(self) -> None:
         width: int | None = None
@@ -328,55 +326,8 @@ class Sequential:
                 width = layer.units
 
 
-def name_layers(layers: list[Layer]) -> None:
-    """Gives every layer its site name.
-
-    Dense layers are `hidden1`, `hidden2`, … and `output` (the last); an activation shares the name of the Dense
-    right before it; others are called by kind, as in `dropout1`.
-    """
-    dense = [layer for layer in layers if isinstance(layer, Dense)]
-    automatic = {id(layer): f"hidden{i}" for i, layer in enumerate(dense, 1)}
-    if dense:
-        automatic[id(dense[-1])] = "output"
-    counts: dict[str, int] = {}
-    taken: set[str] = set()
-    before: Layer | None = None
-    for layer in layers:
-        if isinstance(layer, Activation) and isinstance(before, Dense) and not layer.given_name:
-            layer.name = before.name
-        else:
-            layer.name = layer.given_name or ""
-            if not layer.name:
-                counts[layer.kind] = counts.get(layer.kind, 0) + 1
-                layer.name = automatic.get(id(layer), f"{layer.kind}{counts[layer.kind]}")
-            if layer.name in taken:
-                raise NetworkError(f"two layers are called {layer.name!r}", help="give each its own name=")
-            taken.add(layer.name)
-        before = layer
-
-
-def _layer_spec(layer: Layer) -> dict[str, Any]:
-    spec: dict[str, Any] = {"kind": layer.kind, "name": layer.name}
-    if type(layer) is Dense:
-        return {**spec, "inputs": layer.inputs, "units": layer.units, "bias": layer.bias}
-    if type(layer) is Dropout:
-        return {**spec, "rate": layer.rate}
-    if type(layer) is Flatten:
-        return spec
-    if type(layer) is ACTIVATIONS.get(layer.kind):
-        return {**spec, "slope": layer.slope} if hasattr(layer, "slope") else spec
-    raise NetworkError(f"cannot save {layer.name} ({type(layer).__name__})", help="only the core's layers")
-
-
-def _layer_from_spec(spec: dict[str, Any]) -> Layer:
-    arguments = {key: value for key, value in spec.items() if key != "kind"}
-    kinds: Mapping[str, type[Layer]] = {"dense": Dense, "dropout": Dropout, "flatten": Flatten, **ACTIVATIONS}
-    return kinds[spec["kind"]](**arguments)
-
-
-def sites(network: Sequential) -> Iterator[tuple[str, list[Layer]]]:
-    """Layers grouped by site name, in order."""
-    groups: dict[str, list[Layer]] = {}
-    for layer in network.layers:
-        groups.setdefault(layer.name, []).append(layer)
-    yield from groups.items()
+def _supported(dtype: npt.DTypeLike) -> np.dtype[Any]:
+    for known in (np.dtype("float32"), np.dtype("float64")):
+        if dtype in (known, known.name, known.type):
+            return known
+    raise NetworkError(f"dtype {dtype} is not supported", help="float32 or float64")
