@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from .arrays import Array
+from .errors import NetworkError
 from .layers import Layer
 
 
@@ -56,7 +57,7 @@ class Sigmoid(Activation):
     kind = "sigmoid"
 
     def value(self, z: Array, out: Array | None = None) -> Array:
-        # exp must not overflow: below the limit a is less than the smallest number that 1 + a can show.
+        # exp must not overflow. Where z is cut, a is below 1e-34 (float32) or 1e-304 (float64) either way.
         limit = 80.0 if z.dtype.itemsize <= 4 else 700.0
         out = np.maximum(z, -limit, out=out)
         np.negative(out, out=out)
@@ -104,7 +105,7 @@ class LeakyReLU(Activation):
     """a = z where z > 0, else slope · z.
 
     Args:
-        slope: slope at z <= 0.
+        slope: slope at z <= 0, 0 <= slope <= 1.
         name: site name; automatic if None.
     """
 
@@ -112,21 +113,17 @@ class LeakyReLU(Activation):
 
     def __init__(self, slope: float = 0.01, name: str | None = None) -> None:
         super().__init__(name)
+        if not 0 <= slope <= 1:
+            raise NetworkError(f"LeakyReLU slope {slope} is not in 0 <= slope <= 1", help="0.01 is usual")
         self.slope = slope
 
     def value(self, z: Array, out: Array | None = None) -> Array:
-        return np.where(z > 0, z, z * z.dtype.type(self.slope)) if out is None else self._into(z, out)
-
-    def _into(self, z: Array, out: Array) -> Array:
-        np.multiply(z, self.slope, out=out)
-        np.copyto(out, z, where=z > 0)
-        return out
+        out = np.multiply(z, self.slope, out=out)
+        return np.maximum(z, out, out=out)
 
     def derivative(self, z: Array, a: Array, out: Array | None = None) -> Array:
-        out = np.empty_like(z) if out is None else out
-        out.fill(self.slope)
-        out[z > 0] = 1
-        return out
+        out = np.greater(z, 0, out=np.empty_like(z) if out is None else out)
+        return np.maximum(out, self.slope, out=out)
 
 
 class Softmax(Activation):

@@ -15,7 +15,7 @@ import numpy as np
 from .arrays import Array
 from .errors import NetworkError, ShapeError
 from .hooks import Handle, Hooks, Observer
-from .initializers import INITIALIZERS, Initializer, zeros
+from .initializers import INITIALIZERS, Initializer, Shape, zeros
 
 LAYER_EVENTS = ("forward", "backward")
 
@@ -29,9 +29,10 @@ class Layer:
         joined: whether it belongs to a network, which holds its parameters.
         training: in training mode Dropout drops, and the arrays that `forward` and `backward` return are
             buffers that the next call with the same batch size overwrites. In evaluation mode (the default)
-            every call returns fresh arrays.
-        parameters: name → array.
+            nothing that was returned is ever overwritten.
+        parameters: name → array; write into the arrays, do not replace them.
         gradients: name → dLoss/dparameter, of the same shape; written by `backward`.
+        rng: the layer's own generator; only a layer that draws random numbers has one.
     """
 
     kind = "layer"
@@ -68,18 +69,24 @@ class Layer:
     def hook(self, kind: str, observer: Observer) -> Handle:
         """Observes `forward` (layer, input, output) or `backward` (layer, output gradient, input gradient).
 
-        The input gradient is None where nobody needed it (the first layer in training). Parameter gradients
-        are in `layer.gradients` when the backward observer is called.
+        Observers are called in the passes of the network that the layer belongs to. The input gradient is None
+        where nobody needed it: in training, at the first layer with parameters; a layer before it has no backward
+        pass then. Parameter gradients are in `layer.gradients` when the backward observer is called.
         """
         return self.hooks.attach(kind, observer)
 
     def sharing(self) -> Self:
-        """A layer with the same parameter arrays, but its own buffers, no observers, in evaluation mode."""
+        """A layer with the same parameter arrays, but its own buffers and generator, no observers, in evaluation mode.
+
+        A layer of your own that changes other arrays in place gives the new one copies of them.
+        """
         other = copy.copy(self)
         other.training = False
         other.parameters, other.gradients = dict(self.parameters), {}
         other.hooks = Hooks(lambda: other.name or other.kind, LAYER_EVENTS)
         other._buffers = {}
+        if hasattr(other, "rng"):
+            other.rng = copy.deepcopy(other.rng)
         return other
 
     def buffer(self, use: str, shape: tuple[int, ...], dtype: Any) -> Array:
@@ -116,9 +123,9 @@ class Dense(Layer):
         name: str | None = None,
     ) -> None:
         super().__init__(name)
-        if inputs < 1 or units < 1:
+        if not all(isinstance(width, (int, np.integer)) and width > 0 for width in (inputs, units)):
             raise ShapeError(
-                f"Dense {inputs} -> {units} has no room for weights", help="give widths of 1 or more"
+                f"Dense {inputs} -> {units} has no room for weights", help="give whole widths of 1 or more"
             )
         self.inputs, self.units = inputs, units
         self.init, self.bias_init, self.bias = initializer(init), initializer(bias_init), bias
@@ -128,9 +135,18 @@ class Dense(Layer):
 
     def build(self, rng: np.random.Generator, dtype: np.dtype[Any]) -> None:
         if not self.parameters:
-            self.parameters["weight"] = self.init(rng, (self.inputs, self.units)).astype(dtype)
+            self.parameters["weight"] = self._draw(self.init, rng, (self.inputs, self.units), dtype)
             if self.bias:
-                self.parameters["bias"] = self.bias_init(rng, (self.units,)).astype(dtype)
+                self.parameters["bias"] = self._draw(self.bias_init, rng, (self.units,), dtype)
+
+    def _draw(self, init: Initializer, rng: np.random.Generator, shape: Shape, dtype: np.dtype[Any]) -> Array:
+        values: Array = np.array(init(rng, shape), dtype)
+        if values.shape != shape:
+            raise ShapeError(
+                f"{self.name or self.kind} ({self.describe()}) expects initial values {shape}, got {values.shape}",
+                help="an initialiser returns an array of the shape that it is given",
+            )
+        return values
 
     def forward(self, x: Array) -> Array:
         if not self.parameters:
@@ -191,23 +207,28 @@ class Dropout(Layer):
 
     Args:
         rate: probability of dropping, 0 <= rate < 1.
-        seed: seed of its generator.
+        seed: seed of its generator. None: its network seeds it, by the network's seed and the layer's place, so that
+            two layers do not drop the same units.
         name: site name; automatic if None.
     """
 
     kind = "dropout"
 
-    def __init__(self, rate: float, seed: int = 0, name: str | None = None) -> None:
+    def __init__(self, rate: float, seed: int | None = None, name: str | None = None) -> None:
         super().__init__(name)
         if not 0 <= rate < 1:
             raise NetworkError(
                 f"Dropout rate {rate} is not in 0 <= rate < 1", help="0.5 drops half of the units"
             )
-        self.rate, self.rng = rate, np.random.default_rng(seed)
+        self.rate, self.seed, self.rng = rate, seed, np.random.default_rng(seed or 0)
         self._mask: Array | None = None
 
     def describe(self) -> str:
         return f"Dropout {self.rate:g}"
+
+    def build(self, rng: np.random.Generator, dtype: np.dtype[Any]) -> None:
+        if self.seed is None:
+            self.rng = rng
 
     def forward(self, x: Array) -> Array:
         if not self.training or not self.rate:
@@ -216,7 +237,8 @@ class Dropout(Layer):
         draw = self.buffer("draw", x.shape, np.float32)
         self.rng.random(dtype=np.float32, out=draw)
         self._mask = self.buffer("mask", x.shape, x.dtype)
-        np.multiply(draw >= self.rate, x.dtype.type(1 / (1 - self.rate)), out=self._mask)
+        np.greater_equal(draw, self.rate, out=self._mask)
+        np.multiply(self._mask, 1 / (1 - self.rate), out=self._mask)
         return np.multiply(x, self._mask, out=self.buffer("a", x.shape, x.dtype))
 
     def backward(self, output_gradient: Array) -> Array:
@@ -240,7 +262,7 @@ def initializer(init: str | Initializer) -> Initializer:
     Raises:
         NetworkError: no initialiser has this name.
     """
-    if not isinstance(init, str):
+    if callable(init):
         return init
     if init not in INITIALIZERS:
         raise NetworkError(f"no initialiser is called {init!r}", help="known: " + ", ".join(INITIALIZERS))
