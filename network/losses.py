@@ -33,14 +33,20 @@ class Loss:
         return self.per_sample_encoded(output, self._encoded(output, target))
 
     def gradient(self, output: Array, target: Array, out: Array | None = None) -> Array:
-        """d(mean loss)/d(output), of the shape of output (batch, outputs)."""
+        """d(mean loss)/d(output), of the shape and dtype of output (batch, outputs)."""
+        out = np.empty_like(output) if out is None else out
         return self.gradient_encoded(output, self._encoded(output, target), out)
 
     def per_sample_encoded(self, output: Array, target: Array) -> Array:
+        """`per_sample` of encoded targets (batch, outputs)."""
         raise NotImplementedError(f"{type(self).__name__} has no value")
 
-    def gradient_encoded(self, output: Array, target: Array, out: Array | None = None) -> Array:
+    def gradient_encoded(self, output: Array, target: Array, out: Array) -> Array:
+        """`gradient` of encoded targets (batch, outputs), written into `out`."""
         raise NotImplementedError(f"{type(self).__name__} has no gradient")
+
+    def check(self, target: Array) -> None:
+        """Refuses encoded targets (samples, outputs) that the gradient does not hold for; any are fine here."""
 
     def probabilities(self, output: Array) -> Array:
         """What the outputs say, on the scale of the targets."""
@@ -71,6 +77,7 @@ class Loss:
         return one_hot(target, outputs, dtype)
 
     def _encoded(self, output: Array, target: Array) -> Array:
+        target = np.asarray(target)
         if target.shape == output.shape:
             return target
         if len(target) != len(output):
@@ -90,8 +97,8 @@ class Quadratic(Loss):
         error = output - target
         return np.asarray(0.5 * np.einsum("ij,ij->i", error, error))
 
-    def gradient_encoded(self, output: Array, target: Array, out: Array | None = None) -> Array:
-        out = np.subtract(output, target, out=out)
+    def gradient_encoded(self, output: Array, target: Array, out: Array) -> Array:
+        np.subtract(output, target, out=out)
         return np.multiply(out, 1 / len(output), out=out)
 
 
@@ -114,11 +121,25 @@ class CrossEntropy(Loss):
         log_total = np.log(np.exp(shifted).sum(axis=1))
         return np.asarray(log_total * target.sum(axis=1) - np.einsum("ij,ij->i", shifted, target))
 
-    def gradient_encoded(self, output: Array, target: Array, out: Array | None = None) -> Array:
-        # softmax(z) − y holds for rows of y that sum to 1, which one-hot rows and probabilities do.
-        out = softmax(output, out)
+    def gradient_encoded(self, output: Array, target: Array, out: Array) -> Array:
+        # softmax(z) − y holds for rows of y that sum to 1: see `check`.
+        softmax(output, out)
         np.subtract(out, target, out=out)
         return np.multiply(out, 1 / len(output), out=out)
+
+    def check(self, target: Array) -> None:
+        """Refuses targets that are no probabilities.
+
+        Raises:
+            DataError: a row does not sum to 1.
+        """
+        total = target.sum(axis=1)
+        bad = np.flatnonzero(~(np.abs(total - 1) < 1e-3))
+        if len(bad):
+            raise DataError(
+                f"targets of {self.kind} are probabilities that sum to 1, row {bad[0]} sums to {total[bad[0]]:g}",
+                help="for several labels per row use BinaryCrossEntropy",
+            )
 
     def probabilities(self, output: Array) -> Array:
         return softmax(output)
@@ -134,20 +155,24 @@ class BinaryCrossEntropy(Loss):
         softplus = np.maximum(output, 0) + np.log1p(np.exp(-np.abs(output)))
         return np.asarray((softplus - output * target).sum(axis=1))
 
-    def gradient_encoded(self, output: Array, target: Array, out: Array | None = None) -> Array:
-        out = Sigmoid.value(_SIGMOID, output, out)
+    def gradient_encoded(self, output: Array, target: Array, out: Array) -> Array:
+        _SIGMOID.value(output, out)
         np.subtract(out, target, out=out)
         return np.multiply(out, 1 / len(output), out=out)
 
+    def encode(self, target: Array, outputs: int, dtype: Any) -> Array:
+        target = np.asarray(target)
+        if outputs == 1 and target.ndim == 1 and target.dtype.kind in "iu":
+            check_labels(target, 2)
+        return super().encode(target, outputs, dtype)
+
     def probabilities(self, output: Array) -> Array:
-        return Sigmoid.value(_SIGMOID, output)
+        return _SIGMOID.value(output)
 
     def predictions(self, output: Array) -> Array:
-        return (
-            np.asarray(output[:, 0] > 0).astype(np.int64)
-            if output.shape[1] == 1
-            else super().predictions(output)
-        )
+        if output.shape[1] > 1:
+            return super().predictions(output)
+        return np.asarray(output[:, 0] > 0).astype(np.int64)
 
 
 _SIGMOID = Sigmoid()
@@ -161,20 +186,37 @@ def one_hot(labels: Array, classes: int, dtype: Any = np.float64) -> Array:
     Raises:
         DataError: a label is negative, not below `classes`, or not a whole number.
     """
-    if labels.dtype.kind not in "iub":
-        whole = np.asarray(labels).astype(np.int64, copy=True) if np.isfinite(labels).all() else None
-        if whole is None or not np.array_equal(whole, labels):
-            raise DataError(
-                f"labels must be whole numbers 0 to {classes - 1}, got {labels.dtype} with fractions or NaN",
-                help="for regression give targets of shape (batch, outputs)",
-            )
-        labels = whole
-    if len(labels) and (labels.min() < 0 or labels.max() >= classes):
-        bad = int(labels.min()) if labels.min() < 0 else int(labels.max())
-        hint = (
-            "count classes from 0" if bad == classes else f"the network has {classes} outputs, one per class"
+    labels = np.asarray(labels)
+    if labels.dtype.kind == "f" and not (
+        np.isfinite(labels).all() and np.array_equal(labels, np.trunc(labels))
+    ):
+        raise DataError(
+            f"labels must be whole numbers 0 to {classes - 1}, got {labels.dtype} that are no whole numbers",
+            help="for regression give targets of shape (batch, outputs)",
         )
-        raise DataError(f"label {bad} is out of range 0 to {classes - 1}", help=hint)
+    if labels.dtype.kind not in "iubf":
+        raise DataError(
+            f"labels must be whole numbers 0 to {classes - 1}, got {labels.dtype}",
+            help="number the classes from 0",
+        )
+    check_labels(labels, classes)
     rows = np.zeros((len(labels), classes), dtype)
     rows[np.arange(len(labels)), labels.astype(np.int64)] = 1
     return rows
+
+
+def check_labels(labels: Array, classes: int) -> None:
+    """Refuses class numbers (batch,) that are not 0 to `classes` − 1.
+
+    Raises:
+        DataError: a label is negative or not below `classes`.
+    """
+    if not len(labels) or (labels.min() >= 0 and labels.max() < classes):
+        return
+    bad = int(labels.min()) if labels.min() < 0 else int(labels.max())
+    hint = (
+        "count classes from 0"
+        if bad == classes
+        else "number the classes from 0, and give the last layer one output per class"
+    )
+    raise DataError(f"label {bad} is out of range 0 to {classes - 1}", help=hint)
