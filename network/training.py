@@ -77,11 +77,11 @@ def fit(
         train: x (samples, …) and y: class numbers (samples,) or values (samples, outputs).
         optimizer: its `samples` is set to the number of training samples.
         epochs: passes over the data.
-        batch: samples per update; the last batch of an epoch may be smaller.
+        batch: samples per update; the last batch of an epoch may be smaller, and counts as an update like any other.
         seed: seed of the order.
         shuffle: False keeps the order of the data.
         validation: x and y to evaluate after every epoch.
-        patience: stop after this many epochs without a lower validation loss.
+        patience: stop after this many epochs without a lower validation loss; the parameters stay as they are then.
 
     Returns:
         One result per epoch.
@@ -89,7 +89,7 @@ def fit(
     Raises:
         DataError: empty, not finite, or labels out of range.
         ShapeError: x does not fit the first layer, or x and y differ in length.
-        NetworkError: epochs, batch or patience is not positive, or patience without validation.
+        NetworkError: epochs, batch or patience is not a positive whole number, or patience without validation.
     """
     _check_counts(epochs, batch, patience, validation)
     x, y = prepare(network, train, "training")
@@ -117,9 +117,11 @@ def evaluate(network: Sequential, data: Pair, rows: int = 4096) -> Evaluation:
     Accuracy is the share of samples whose predicted class is the label; None if the targets are not classes.
 
     Raises:
-        DataError: the data is empty.
+        DataError: the data is empty, or labels are out of range.
+        ShapeError: x does not fit the first layer, or x and y differ in length.
     """
-    x, y = data
+    x, y = np.asarray(data[0]), np.asarray(data[1])
+    _check_lengths(x, y, "evaluation")
     if len(x) == 0:
         raise DataError("cannot evaluate on no samples", help="give at least one row")
     network, loss, right = network.twin(), 0.0, 0
@@ -151,14 +153,16 @@ def prepare(network: Sequential, data: Pair, what: str) -> Pair:
     Raises:
         DataError, ShapeError: see `fit`.
     """
-    x, y = np.asarray(data[0]), np.asarray(data[1])
+    try:
+        with np.errstate(over="ignore"):  # what is too large becomes infinite, and is refused below
+            x, y = np.ascontiguousarray(data[0], network.dtype), np.asarray(data[1])
+    except (TypeError, ValueError) as error:
+        raise DataError(
+            f"the {what} set is no array of numbers: {error}", help="turn text into numbers"
+        ) from None
     if len(x) == 0:
         raise DataError(f"the {what} set is empty", help="give at least one row")
-    if len(x) != len(y):
-        raise ShapeError(
-            f"the {what} set has {len(x)} rows of x and {len(y)} of y", help="one target per row"
-        )
-    x = np.ascontiguousarray(x, network.dtype)
+    _check_lengths(x, y, what)
     for name, values in (("x", x), ("y", y)):
         if values.dtype.kind == "f" and not _finite(values):
             row = int(np.argwhere(~np.isfinite(values.reshape(len(values), -1)).all(axis=1))[0, 0])
@@ -166,9 +170,17 @@ def prepare(network: Sequential, data: Pair, what: str) -> Pair:
                 f"the {what} set is not finite: {name} has NaN or infinity, first in row {row}",
                 help="drop or fill these rows before training",
             )
-    outputs = _outputs(network, x)
-    network.loss.encode(y[:1] if y.dtype.kind == "f" else y, outputs, network.dtype)
+    network.loss.check(network.loss.encode(y, _outputs(network, x), network.dtype))
     return x, y
+
+
+def _check_lengths(x: Array, y: Array, what: str) -> None:
+    if len(x) == len(y):
+        return
+    message = f"the {what} set has {len(x)} rows of x and {len(y)} of y"
+    if x.ndim == 2 and x.shape[1] == len(y):
+        raise ShapeError(f"{message}: x looks transposed", help="rows are samples: pass x.T")
+    raise ShapeError(message, help="one target per row")
 
 
 def _finite(values: Array) -> bool:
@@ -179,7 +191,12 @@ def _finite(values: Array) -> bool:
 
 def _outputs(network: Sequential, x: Array) -> int:
     """Width of the output, from one row: raises the layer's own ShapeError if x does not fit."""
-    return int(network.twin().forward(x[:1]).shape[1])
+    twin = network.twin()
+    try:
+        return int(twin.forward(x[:1]).shape[1])
+    except ShapeError:
+        twin.forward(x)  # says the same of the whole shape, where a transposed x shows
+        raise
 
 
 def _epochs(training: Training, targets: Array, shuffle: bool) -> Iterator[EpochResult]:
@@ -229,7 +246,9 @@ def _stalled(results: list[EpochResult], patience: int) -> bool:
 
 def _check_counts(epochs: int, batch: int, patience: int | None, validation: Pair | None) -> None:
     for name, value in (("epochs", epochs), ("batch", batch), ("patience", patience)):
-        if value is not None and value < 1:
-            raise NetworkError(f"{name} must be 1 or more, got {value}", help=f"{name}=10, for instance")
+        if value is not None and not (isinstance(value, (int, np.integer)) and value >= 1):
+            raise NetworkError(
+                f"{name} must be a whole number of 1 or more, got {value}", help=f"{name}=10, for instance"
+            )
     if patience is not None and validation is None:
         raise NetworkError("patience needs validation data to watch", help="pass validation=(x, y)")
