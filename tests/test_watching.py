@@ -258,7 +258,7 @@ def test_a_shape_error_that_ends_the_training_is_the_verdict(tmp_path):
     with pytest.raises(ShapeError), nndebug.watch(network, tmp_path / "run", png=False) as watching:
         fit(network, (x[:, :11], y), SGD(0.1))
     assert watching.result.causes[0].kind == "shape_mismatch"
-    assert "hidden1 (Dense 12 -> 5) expects (batch, 12), got (1, 11)" in watching.result.verdict
+    assert "hidden1 (Dense 12 -> 5) expects (batch, 12), got (200, 11)" in watching.result.verdict
 
 
 def test_shapes_of_an_unknown_layer_are_refused():
