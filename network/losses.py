@@ -187,18 +187,17 @@ def one_hot(labels: Array, classes: int, dtype: Any = np.float64) -> Array:
         DataError: a label is negative, not below `classes`, or not a whole number.
     """
     labels = np.asarray(labels)
-    if labels.dtype.kind == "f" and not (
-        np.isfinite(labels).all() and np.array_equal(labels, np.trunc(labels))
-    ):
-        raise DataError(
-            f"labels must be whole numbers 0 to {classes - 1}, got {labels.dtype} that are no whole numbers",
-            help="for regression give targets of shape (batch, outputs)",
+    if labels.dtype.kind not in "iub":
+        bad = (
+            labels
+            if labels.dtype.kind != "f"
+            else labels[~(np.isfinite(labels) & (labels == np.trunc(labels)))]
         )
-    if labels.dtype.kind not in "iubf":
-        raise DataError(
-            f"labels must be whole numbers 0 to {classes - 1}, got {labels.dtype}",
-            help="number the classes from 0",
-        )
+        if len(bad):
+            raise DataError(
+                f"labels must be whole numbers 0 to {classes - 1}, got {bad[0]}",
+                help="number the classes from 0; for regression give targets (batch, outputs)",
+            )
     check_labels(labels, classes)
     rows = np.zeros((len(labels), classes), dtype)
     rows[np.arange(len(labels)), labels.astype(np.int64)] = 1
