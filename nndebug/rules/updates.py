@@ -249,11 +249,12 @@ def update_overshoots(
         level = severity(run) if worst.deaths >= _DEATHS or outcome(run) is Outcome.FAILED else Severity.INFO
         if level is Severity.INFO and rose and outcome(run) is not Outcome.LEARNED:
             level = Severity.WARNING
-        killed = f" and killed {worst.deaths} of its units" if worst.deaths else ""
+        limit = with_deaths if worst.deviations <= deviations else deviations
+        killed = f"; it killed {worst.deaths} of its units" if worst.deaths else ""
         yield Symptom(
             site,
-            f"step {worst.step:,} moved it by {worst.deviations:.1f} standard deviations in one update{killed} "
-            f"(healthy: below {with_deaths if worst.deviations <= deviations else deviations:g})",
+            f"step {worst.step:,}: moved by {worst.deviations:.1f} standard deviations in one update "
+            f"(healthy: below {limit:g}){killed}",
             level,
             first_step=here[0].step,
             last_step=here[-1].step,

@@ -102,7 +102,7 @@ class TestUpdateOvershoots:
         found = one("NND411", self.moved({0: 6.2, 1: 0.3}, [-1] * 19 + [0] * 3 + [1] * 8, learns=False))
         assert found.severity is Severity.ERROR
         assert found.message == (
-            "step 0 moved it by 6.2 standard deviations in one update and killed 8 of its units (healthy: below 4)"
+            "step 0: moved by 6.2 standard deviations in one update (healthy: below 4); it killed 8 of its units"
         )
         assert (found.first_step, found.evidence["deaths"]) == (0, 8)
 
