@@ -214,58 +214,62 @@ def _wrong_hidden_activation(run: Run, found: Findings) -> Cause | None:
 
 
 def _lr_too_high(run: Run, found: Findings) -> Cause | None:
-    overshoots = found.of("NND411")
-    killers = [f for f in overshoots if f.evidence["deaths"]]
-    proofs = found.of("NND411", "NND401", "NND304", "NND201")
-    died = found.first("NND201")
-    rate = run.manifest.get("optimizer", {}).get("rate")
-    if killers:
-        worst = max(killers, key=lambda f: f.evidence["deaths"])
-        units = next((site.units for site in run.sites if site.name == worst.site), 0)
-        deaths = worst.evidence["deaths"]
-        what = f"{_step(worst.evidence['step'])} killed {deaths} of {worst.site}'s {units} ReLU units"
-        certainty, layer = CHAIN, worst.site
-    elif overshoots:
-        worst = max(overshoots, key=lambda f: f.evidence["deviations"])
-        what = f"{_step(worst.evidence['step'])} moved {worst.site} by {worst.evidence['deviations']:.1f} standard deviations"
-        at_once = died.evidence["died"].get(str(worst.evidence["step"] + 1), 0) if died else 0
-        if died and at_once:
-            what += f" and killed {at_once} of {died.site}'s {died.evidence['units']} ReLU units"
-        certainty, layer = PATTERN, worst.site
-    elif (found.of("NND401", "NND304") and _failing(found)) or found.of("NND502"):
-        finding = (found.of("NND401", "NND304") or found.of("NND502"))[0]
-        what, certainty, layer = finding.message, PATTERN, finding.site.split(".")[0]
-    elif died and sum(died.evidence["died"].values()) > max(2, died.evidence["since_birth"]):
-        # Units that fired once are killed by updates, be it several.
-        killed = sum(died.evidence["died"].values())
-        what = f"{killed} of {died.site}'s {died.evidence['units']} ReLU units died, most at {_step(died.first_step or 0)}"
-        certainty, layer = PATTERN, died.site
-    elif drowned := found.first("NND204", at_birth=lambda share: share < 0.02):
-        what = f"since step {drowned.first_step:,} {drowned.message}"
-        certainty, layer = GUESS, drowned.site
-    elif blown := found.first("NND101"):
-        what = (
-            f"the numbers grew until those of {blown.site} were no longer finite at step {blown.first_step:,}"
-        )
-        certainty, layer = GUESS, blown.site.split(".")[0]
-    else:
+    deed = _what_the_rate_did(run, found)
+    if not deed:
         return None
+    root, what, certainty = deed
     if found.of("NND101", "NND502") and certainty == PATTERN:
         certainty = 0.9
     against = []
     loss, chance = run.series("probe.loss"), run.manifest.get("loss_at_chance")
     if chance and loss and loss.last < chance / 2:
         against.append(f"the run learned in spite of it: probe loss {loss.last:.2g}, chance {chance:.2g}")
+    rate = run.manifest.get("optimizer", {}).get("rate")
     return _cause(
         "lr_too_high",
-        None if layer == "run" else layer,
+        None if root.site == "run" else root.site.split(".")[0],
         found,
-        [*proofs, *found.of("NND101", "NND204")],
+        [root, *found.of("NND411", "NND401", "NND304", "NND201", "NND101", "NND204")],
         certainty,
         f"The learning rate is too high: {what}.",
         against=tuple(against),
         help=f"lower the rate{f' from {rate:g} to {rate / 10:g}' if rate else ''}, or clip gradients",
     )
+
+
+def _what_the_rate_did(run: Run, found: Findings) -> tuple[Finding, str, float] | None:
+    """The finding that shows it best, what to say of it, and how sure that makes us."""
+    overshoots, died = found.of("NND411"), found.first("NND201")
+    if killers := [f for f in overshoots if f.evidence["deaths"]]:
+        worst = max(killers, key=lambda f: f.evidence["deaths"])
+        units = next((site.units for site in run.sites if site.name == worst.site), 0)
+        killed = f"killed {worst.evidence['deaths']} of {worst.site}'s {units} ReLU units"
+        return worst, f"{_step(worst.evidence['step'])} {killed}", CHAIN
+    if overshoots:
+        worst = max(overshoots, key=lambda f: f.evidence["deviations"])
+        step, moved = worst.evidence["step"], worst.evidence["deviations"]
+        what = f"{_step(step)} moved {worst.site} by {moved:.1f} standard deviations"
+        if died and (killed := died.evidence["died"].get(str(step + 1), 0)):
+            what += f" and killed {killed} of {died.site}'s {died.evidence['units']} ReLU units"
+        return worst, what, PATTERN
+    if (large := found.of("NND401", "NND304")) and _failing(found):
+        return large[0], large[0].message, PATTERN
+    if diverging := found.first("NND502"):
+        return diverging, diverging.message, PATTERN
+    if died and sum(died.evidence["died"].values()) > max(2, died.evidence["since_birth"]):
+        # Units that fired once are killed by updates, be it by several.
+        killed = sum(died.evidence["died"].values())
+        units = died.evidence["units"]
+        most = _step(died.first_step or 0)
+        return died, f"{killed} of {died.site}'s {units} ReLU units died, most at {most}", PATTERN
+    if drowned := found.first("NND204", at_birth=lambda share: share < 0.02):
+        return drowned, f"since step {drowned.first_step:,} {drowned.message}", GUESS
+    if blown := found.first("NND101"):
+        what = (
+            f"the numbers grew until those of {blown.site} were no longer finite at step {blown.first_step:,}"
+        )
+        return blown, what, GUESS
+    return None
 
 
 def _lr_too_low(run: Run, found: Findings) -> Cause | None:
@@ -339,7 +343,7 @@ def _cause(
         late = start is None or finding.first_step is None or finding.first_step >= start
         if late and not (finding.code == "NND403" and (finding.evidence.get("gradient") or 0) > 0):
             chain.setdefault(finding.fingerprint, finding)
-    place = {f.fingerprint: i for i, f in enumerate(roots)}
+    place = {f.fingerprint: i for i, f in reversed(list(enumerate(roots)))}
     ordered = sorted(
         chain.values(),
         key=lambda f: (

@@ -66,7 +66,9 @@ def rule(code: str, name: str, needs: tuple[str, ...] = ()) -> Callable[[Measure
     def register(function: Measure) -> Measure:
         known = _rules.get(code)
         if known and known.function.__qualname__ != function.__qualname__:
-            raise UserError(f"two rules have the code {code}: {known.name} and {name}", help="choose another code")
+            raise UserError(
+                f"two rules have the code {code}: {known.name} and {name}", help="choose another code"
+            )
         _rules[code] = Rule(code, name, needs, function)
         return function
 

@@ -176,7 +176,7 @@ class Watch:
                 "samples": len(training.x),
                 "probe_rows": min(PROBE_ROWS, len(training.x)),
                 "input": _extent(training.x, self._adapter.probe.x),
-                "image_shape": self._image_shape or _square(training.x),
+                "image_shape": self._image_shape or _square(self._adapter.probe.x),
             }
         )
         self._epochs, self._last_facts = training.epochs, dict[str, float]()
@@ -291,12 +291,10 @@ def _labels(y: Array, targets: Array, loss: Any) -> Array | None:
     return np.asarray(targets.argmax(axis=1)) if one_hot else None
 
 
-def _square(x: Array) -> list[int] | None:
+def _square(probe: Array) -> list[int] | None:
     """(side, side) if rows look like flat square grey images: at least 8 × 8, no negative value, many zeros."""
-    side = math.isqrt(x.shape[1]) if x.ndim == 2 else 0
-    looks = (
-        side >= 8 and side * side == x.shape[1] and bool(x.min() >= 0) and bool(np.mean(x[:100] == 0) > 0.2)
-    )
+    side = math.isqrt(probe.shape[1]) if probe.ndim == 2 else 0
+    looks = side >= 8 and side * side == probe.shape[1] and probe.min() >= 0 and np.mean(probe == 0) > 0.2
     return [side, side] if looks else None
 
 

@@ -59,6 +59,12 @@ def test_the_chain_goes_from_cause_to_outcome(failed):
     assert [codes[p] for p in causes[0].explains] == ["NND411", "NND201", "NND501", "NND305"]
 
 
+def test_the_worst_overshoot_is_the_root_of_the_chain(failed):
+    found = [overshoot("a", 0, 9.0, 0), overshoot("hidden1", 0, 5.0, 8), finding("NND501", "run")]
+    causes, _, _ = diagnose(failed, found)
+    assert causes[0].layer == "hidden1" and causes[0].explains[0] == found[1].fingerprint
+
+
 def test_saturated_at_birth_comes_before_a_rate(failed):
     found = [
         overshoot("output", 3, 5.0, 0),

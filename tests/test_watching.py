@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 import nndebug
+from network import SGD, Adam, Dense, Momentum, ReLU, Sequential, ShapeError, fit
 from nndebug.adapters import layered
 from nndebug.errors import UserError
 from nndebug.storage import RunFolder
-from network import SGD, Adam, Dense, Momentum, ReLU, Sequential, ShapeError, fit
 from tests.watching import data, make, train
 
 
@@ -42,11 +42,11 @@ def test_weights_are_bit_identical_with_and_without_watch(tmp_path, dtype, optim
 
 
 def test_global_random_state_is_left_alone(tmp_path):
-    np.random.seed(3)  # noqa: NPY002  (the global state is what must not move)
-    before = np.random.get_state()[1].copy()  # noqa: NPY002
+    np.random.seed(3)
+    before = np.random.get_state()[1].copy()
     with nndebug.watch(make(), tmp_path / "run", strict=True):
         pass
-    np.testing.assert_array_equal(before, np.random.get_state()[1])  # noqa: NPY002
+    np.testing.assert_array_equal(before, np.random.get_state()[1])
 
 
 def test_live_findings_equal_those_of_the_folder(tmp_path):

@@ -14,7 +14,7 @@ def norms(**by_site):
 
 class TestVanishing:
     def ratio(self, value, learns=None):
-        first, last = {s: value * ROOT[0] for s in range(50)}, {s: ROOT[1] for s in range(50)}
+        first, last = dict.fromkeys(range(50), value * ROOT[0]), dict.fromkeys(range(50), ROOT[1])
         return make_run(norms(hidden1=first, output=last), learns=learns)
 
     def test_fires_and_says_how_much_smaller(self):
@@ -35,8 +35,8 @@ class TestVanishing:
 
 class TestExploding:
     def jump(self, factor, after=2.0):
-        gradients = {s: 1.0 for s in range(100)} | {100: factor} | {s: 1.0 for s in range(101, 120)}
-        losses = {s: 0.5 for s in range(101)} | {s: after for s in range(101, 120)}
+        gradients = dict.fromkeys(range(100), 1.0) | {100: factor} | dict.fromkeys(range(101, 120), 1.0)
+        losses = dict.fromkeys(range(101), 0.5) | dict.fromkeys(range(101, 120), after)
         return make_run({**norms(hidden1=gradients), ("run", "loss"): losses})
 
     def test_fires_at_the_step(self):
@@ -54,7 +54,7 @@ class TestExploding:
 class TestGradientCollapse:
     def fall(self, share, learns=False):
         points = {s: 1.0 if s < 50 else share for s in range(300)}
-        return make_run(norms(hidden1=points, output={s: 1.0 for s in range(300)}), learns=learns)
+        return make_run(norms(hidden1=points, output=dict.fromkeys(range(300), 1.0)), learns=learns)
 
     def test_fires_with_the_step_since_when(self):
         found = one("NND305", self.fall(1e-6))

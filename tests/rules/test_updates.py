@@ -12,18 +12,18 @@ def ratios(points):
 class TestUpdateTooLarge:
     @pytest.mark.parametrize(("value", "fires"), [(0.1, False), (0.11, True)])
     def test_boundary_of_the_median(self, value, fires):
-        assert bool(symptoms("NND401", make_run(ratios({s: value for s in range(50)})))) == fires
+        assert bool(symptoms("NND401", make_run(ratios(dict.fromkeys(range(50), value))))) == fires
 
     @pytest.mark.parametrize(("value", "step", "fires"), [(2.0, 3, False), (2.1, 3, True), (2.1, 12, False)])
     def test_boundary_of_the_first_steps(self, value, step, fires):
-        points = {s: 1e-3 for s in range(50)} | {step: value}
+        points = dict.fromkeys(range(50), 0.001) | {step: value}
         found = symptoms("NND401", make_run(ratios(points)))
         assert bool(found) == fires
         assert all(s.first_step == step for s in found)
 
     def test_info_on_a_run_that_learns(self):
         assert (
-            one("NND401", make_run(ratios({s: 0.5 for s in range(50)}), learns=True)).severity
+            one("NND401", make_run(ratios(dict.fromkeys(range(50), 0.5)), learns=True)).severity
             is Severity.INFO
         )
 
@@ -35,19 +35,20 @@ class TestUpdateTooSmall:
     @pytest.mark.parametrize(("value", "fires"), [(1.1e-5, False), (0.9e-5, True)])
     def test_boundary(self, value, fires):
         assert (
-            bool(symptoms("NND402", make_run(ratios({s: value for s in range(100)}), learns=False))) == fires
+            bool(symptoms("NND402", make_run(ratios(dict.fromkeys(range(100), value)), learns=False)))
+            == fires
         )
 
     def test_silent_when_the_run_learns(self):
-        assert not symptoms("NND402", make_run(ratios({s: 1e-7 for s in range(100)}), learns=True))
+        assert not symptoms("NND402", make_run(ratios(dict.fromkeys(range(100), 1e-07)), learns=True))
 
 
 class TestParameterFrozen:
     def frozen(self, gradient, zeros=20, rate=0.1):
-        updates = {s: 1.0 for s in range(50 - zeros)} | {s: 0.0 for s in range(50 - zeros, 50)}
+        updates = dict.fromkeys(range(50 - zeros), 1.0) | dict.fromkeys(range(50 - zeros, 50), 0.0)
         series = {
             ("hidden1.weight", "update.norm"): updates,
-            ("hidden1.weight", "gradient.norm"): {s: gradient for s in range(50)},
+            ("hidden1.weight", "gradient.norm"): dict.fromkeys(range(50), gradient),
             ("hidden1.weight", "weight.norm"): {0: 8.0},
             ("hidden1.weight", "weight.maximum"): {0: 0.2},
             ("hidden1.weight", "weight.minimum"): {0: -0.2},
