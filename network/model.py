@@ -16,7 +16,7 @@ from .activations import Activation
 from .arrays import Array
 from .errors import NetworkError
 from .hooks import Handle, Hooks, Observer
-from .layers import Dense, Layer
+from .layers import Dense, Dropout, Layer
 from .losses import Loss, Quadratic
 from .naming import name_layers
 
@@ -324,6 +324,8 @@ class Sequential:
                         help=f"use Dense({width}, {layer.units})",
                     )
                 width = layer.units
+            elif not isinstance(layer, (Activation, Dropout)):
+                width = None  # a layer of somebody's own may change it
 
 
 def _supported(dtype: npt.DTypeLike) -> np.dtype[Any]:
