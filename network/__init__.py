@@ -4,20 +4,26 @@ Rows are samples. A network owns its loss; `fit` trains it; hooks on every layer
 step and on epochs let others watch without changing a bit.
 """
 
-from .activations import Activation, Identity, LeakyReLU, ReLU, Sigmoid, Softmax, Tanh
+from .activations import GELU, Activation, Identity, LeakyReLU, ReLU, Sigmoid, Softmax, Tanh
+from .convolution import AvgPool2D, Conv2D, MaxPool2D
 from .errors import DataError, ExperimentError, NetworkError, ShapeError
 from .hooks import Handle, Hooks
 from .layers import Dense, Dropout, Flatten, Layer
 from .losses import BinaryCrossEntropy, CrossEntropy, Loss, Quadratic
 from .model import Sequential
+from .normalization import BatchNorm, LayerNorm
 from .optimizers import SGD, Adam, Momentum, Optimizer
 from .training import EpochResult, Evaluation, Training, evaluate, fit
 
 __all__ = [
+    "GELU",
     "SGD",
     "Activation",
     "Adam",
+    "AvgPool2D",
+    "BatchNorm",
     "BinaryCrossEntropy",
+    "Conv2D",
     "CrossEntropy",
     "DataError",
     "Dense",
@@ -30,8 +36,10 @@ __all__ = [
     "Hooks",
     "Identity",
     "Layer",
+    "LayerNorm",
     "LeakyReLU",
     "Loss",
+    "MaxPool2D",
     "Momentum",
     "NetworkError",
     "Optimizer",

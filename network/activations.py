@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from .arrays import Array
+from .error_function import normal_cdf
 from .errors import NetworkError
 from .layers import Layer
 
@@ -126,6 +127,27 @@ class LeakyReLU(Activation):
         return np.maximum(out, self.slope, out=out)
 
 
+class GELU(Activation):
+    """a = z · Φ(z), Φ the distribution function of the standard normal: the exact form (Hendrycks & Gimpel 2016,
+    arXiv:1606.08415), not the approximation by tanh."""
+
+    kind = "gelu"
+
+    def value(self, z: Array, out: Array | None = None) -> Array:
+        # Where Φ is 0, so is a: also at -inf, where the product is none.
+        return np.multiply(np.maximum(z, -1e4), normal_cdf(z), out=out)
+
+    def derivative(self, z: Array, a: Array, out: Array | None = None) -> Array:
+        # Φ(z) + z φ(z); beyond 40 the density underflows, and z² must not overflow.
+        near = np.minimum(np.maximum(z, -40), 40)
+        out = np.multiply(near, near, out=out)
+        np.multiply(out, -0.5, out=out)
+        np.exp(out, out=out)
+        np.multiply(out, near, out=out)
+        np.multiply(out, float(1 / np.sqrt(2 * np.pi)), out=out)
+        return np.add(out, normal_cdf(z), out=out)
+
+
 class Softmax(Activation):
     """a = exp(z) / sum(exp(z)) over the last axis. With cross-entropy, leave it out: that loss takes logits."""
 
@@ -149,5 +171,5 @@ def softmax(z: Array, out: Array | None = None) -> Array:
 
 
 ACTIVATIONS: dict[str, type[Activation]] = {
-    c.kind: c for c in (Identity, Sigmoid, Tanh, ReLU, LeakyReLU, Softmax)
+    c.kind: c for c in (Identity, Sigmoid, Tanh, ReLU, LeakyReLU, GELU, Softmax)
 }

@@ -1,7 +1,7 @@
 """Initial values of parameters. Every function takes the generator first and returns float64.
 
-`shape` is (inputs, units) for the weights of a dense layer and (units,) for its biases; the fan-in is the
-first axis and the fan-out the last.
+`shape` is (inputs, units) for the weights of a dense layer, (out channels, in channels, kernel height, kernel width)
+for those of a convolution, and (units,) for biases; see `fans`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,14 @@ Shape = tuple[int, ...]
 Initializer = Callable[[np.random.Generator, Shape], Array]
 
 
+def fans(shape: Shape) -> tuple[int, int]:
+    """Fan-in and fan-out: how many inputs each unit sees, and how many units see each input."""
+    if len(shape) == 4:  # a convolution's: every place of the kernel counts
+        area = shape[2] * shape[3]
+        return shape[1] * area, shape[0] * area
+    return shape[0], shape[-1]
+
+
 def normal(rng: np.random.Generator, shape: Shape, std: float = 1.0) -> Array:
     """Independent N(0, std²) values, whatever the fan-in."""
     return rng.normal(0.0, std, shape)
@@ -23,18 +31,18 @@ def normal(rng: np.random.Generator, shape: Shape, std: float = 1.0) -> Array:
 
 def he(rng: np.random.Generator, shape: Shape) -> Array:
     """N(0, 2 / inputs): keeps the scale through ReLU layers (He et al. 2015, arXiv:1502.01852)."""
-    return rng.normal(0.0, np.sqrt(2.0 / shape[0]), shape)
+    return rng.normal(0.0, np.sqrt(2.0 / fans(shape)[0]), shape)
 
 
 def xavier(rng: np.random.Generator, shape: Shape) -> Array:
     """Uniform of variance 2 / (inputs + units) (Glorot & Bengio 2010, eq. 16)."""
-    limit = np.sqrt(6.0 / (shape[0] + shape[-1]))
+    limit = np.sqrt(6.0 / sum(fans(shape)))
     return rng.uniform(-limit, limit, shape)
 
 
 def lecun(rng: np.random.Generator, shape: Shape) -> Array:
     """N(0, 1 / inputs) (LeCun et al. 1998, "Efficient BackProp", section 4.6)."""
-    return rng.normal(0.0, np.sqrt(1.0 / shape[0]), shape)
+    return rng.normal(0.0, np.sqrt(1.0 / fans(shape)[0]), shape)
 
 
 def zeros(rng: np.random.Generator, shape: Shape) -> Array:

@@ -32,10 +32,13 @@ class Layer:
             nothing that was returned is ever overwritten.
         parameters: name → array; write into the arrays, do not replace them.
         gradients: name → dLoss/dparameter, of the same shape; written by `backward`.
+        state: name → array that training changes and no gradient does, as running statistics; changed in place.
+        unpenalised: names of parameters that an L2 penalty leaves out.
         rng: the layer's own generator; only a layer that draws random numbers has one.
     """
 
     kind = "layer"
+    unpenalised: frozenset[str] = frozenset({"bias"})
 
     def __init__(self, name: str | None = None) -> None:
         self.given_name = name
@@ -44,6 +47,7 @@ class Layer:
         self.training = False
         self.parameters: dict[str, Array] = {}
         self.gradients: dict[str, Array] = {}
+        self.state: dict[str, Array] = {}
         self.hooks = Hooks(lambda: self.name or self.kind, LAYER_EVENTS)
         self._buffers: dict[tuple[str, tuple[int, ...]], Array] = {}
 
@@ -66,6 +70,20 @@ class Layer:
         """Kind and sizes, as in `Dense 784 -> 30`."""
         return type(self).__name__
 
+    def draw(self, init: Initializer, rng: np.random.Generator, shape: Shape, dtype: np.dtype[Any]) -> Array:
+        """Initial values of a parameter.
+
+        Raises:
+            ShapeError: the initialiser gives another shape.
+        """
+        values: Array = np.array(init(rng, shape), dtype)
+        if values.shape != shape:
+            raise ShapeError(
+                f"{self.name or self.kind} ({self.describe()}) expects initial values {shape}, got {values.shape}",
+                help="an initialiser returns an array of the shape that it is given",
+            )
+        return values
+
     def hook(self, kind: str, observer: Observer) -> Handle:
         """Observes `forward` (layer, input, output) or `backward` (layer, output gradient, input gradient).
 
@@ -76,13 +94,13 @@ class Layer:
         return self.hooks.attach(kind, observer)
 
     def sharing(self) -> Self:
-        """A layer with the same parameter arrays, but its own buffers and generator, no observers, in evaluation mode.
+        """A layer with the same parameter and state arrays, but its own buffers and generator, no observers, in evaluation mode.
 
         A layer of your own that changes other arrays in place gives the new one copies of them.
         """
         other = copy.copy(self)
         other.training = False
-        other.parameters, other.gradients = dict(self.parameters), {}
+        other.parameters, other.gradients, other.state = dict(self.parameters), {}, dict(self.state)
         other.hooks = Hooks(lambda: other.name or other.kind, LAYER_EVENTS)
         other._buffers = {}
         if hasattr(other, "rng"):
@@ -135,18 +153,9 @@ class Dense(Layer):
 
     def build(self, rng: np.random.Generator, dtype: np.dtype[Any]) -> None:
         if not self.parameters:
-            self.parameters["weight"] = self._draw(self.init, rng, (self.inputs, self.units), dtype)
+            self.parameters["weight"] = self.draw(self.init, rng, (self.inputs, self.units), dtype)
             if self.bias:
-                self.parameters["bias"] = self._draw(self.bias_init, rng, (self.units,), dtype)
-
-    def _draw(self, init: Initializer, rng: np.random.Generator, shape: Shape, dtype: np.dtype[Any]) -> Array:
-        values: Array = np.array(init(rng, shape), dtype)
-        if values.shape != shape:
-            raise ShapeError(
-                f"{self.name or self.kind} ({self.describe()}) expects initial values {shape}, got {values.shape}",
-                help="an initialiser returns an array of the shape that it is given",
-            )
-        return values
+                self.parameters["bias"] = self.draw(self.bias_init, rng, (self.units,), dtype)
 
     def forward(self, x: Array) -> Array:
         if not self.parameters:

@@ -16,9 +16,10 @@ from .activations import Activation
 from .arrays import Array
 from .errors import NetworkError
 from .hooks import Handle, Hooks, Observer
-from .layers import Dense, Dropout, Layer
+from .layers import Dense, Layer
 from .losses import Loss, Quadratic
 from .naming import name_layers
+from .widths import check_widths, width_in, width_out
 
 NETWORK_EVENTS = ("forward", "backward", "loss", "before_step", "after_step", "begin", "epoch", "end")
 
@@ -35,7 +36,7 @@ class Sequential:
     Attributes:
         layers: in order of the forward pass.
         flat_parameters, flat_gradients: every parameter and its gradient, (entries,); `layer.parameters` are views.
-        weight_mask: 1 at the entries of weights, 0 at biases: what L2 applies to.
+        weight_mask: 1 at the entries of weights, 0 at biases and what normalisation learns: what L2 applies to.
         input: what the last `forward` was given, in the network's dtype.
         output_gradient: dLoss/doutput that the last `backward` was given.
         observed: number of observers of the network and its layers, by kind of event.
@@ -61,7 +62,7 @@ class Sequential:
         self.loss: Loss = loss if loss is not None else Quadratic()
         self.dtype, self.seed = _supported(dtype), seed
         name_layers(self.layers)
-        self._check_widths()
+        check_widths(self.layers)
         for position, layer in enumerate(self.layers):
             # A stream for each layer: another initialiser or a layer without biases changes no other layer's draw,
             # so that two networks of one seed differ only where they were made to differ.
@@ -191,6 +192,13 @@ class Sequential:
         )
 
     @property
+    def state(self) -> Mapping[str, Array]:
+        """`"norm1.running_mean"` → what training changes beside the parameters, the array itself."""
+        return MappingProxyType(
+            {f"{layer.name}.{name}": value for layer in self.layers for name, value in layer.state.items()}
+        )
+
+    @property
     def training(self) -> bool:
         """Training or evaluation mode, of the network and all its layers."""
         return self._training
@@ -214,10 +222,12 @@ class Sequential:
             for name, value in list(layer.parameters.items()):
                 part = slice(start, start + value.size)
                 self.flat_parameters[part] = value.ravel()
-                self.weight_mask[part] = name != "bias"
+                self.weight_mask[part] = name not in layer.unpenalised
                 layer.parameters[name] = self.flat_parameters[part].reshape(value.shape)
                 layer.gradients[name] = self.flat_gradients[part].reshape(value.shape)
                 start = part.stop
+            # A twin follows what training does to the state of its layers; a copy has its own.
+            layer.state = {name: np.array(value, self.dtype) for name, value in layer.state.items()}
         self._order_backward()
 
     def _order_backward(self) -> None:
@@ -269,13 +279,13 @@ class Sequential:
 
     @property
     def inputs(self) -> int | None:
-        """Width of the input, if a layer says so."""
-        return next((layer.inputs for layer in self.layers if isinstance(layer, Dense)), None)
+        """Width of the input, or channels of images, if a layer says so."""
+        return next((width for width in map(width_in, self.layers) if width is not None), None)
 
     @property
     def outputs(self) -> int | None:
-        """Width of the output, if a layer says so."""
-        return next((layer.units for layer in reversed(self.layers) if isinstance(layer, Dense)), None)
+        """Width of the output, or channels of images, if a layer says so."""
+        return width_out(self.layers)
 
     def describe(self) -> str:
         """The architecture in one line, as in `784 → 30 relu → 10 sigmoid`."""
@@ -313,19 +323,6 @@ class Sequential:
             OSError: the file cannot be read.
         """
         return saving.load(cls, path)
-
-    def _check_widths(self) -> None:
-        width: int | None = None
-        for layer in self.layers:
-            if isinstance(layer, Dense):
-                if width not in (None, layer.inputs):
-                    raise NetworkError(
-                        f"{layer.name} ({layer.describe()}) gets {width} inputs from the layer before",
-                        help=f"use Dense({width}, {layer.units})",
-                    )
-                width = layer.units
-            elif not isinstance(layer, (Activation, Dropout)):
-                width = None  # a layer of somebody's own may change it
 
 
 def _supported(dtype: npt.DTypeLike) -> np.dtype[Any]:

@@ -1,7 +1,8 @@
-"""Networks as `.npz` files: the architecture as JSON text beside the parameters; no pickle, so no code in them."""
+"""Networks as `.npz` files: the architecture as JSON text beside parameters and state; no pickle, so no code in them."""
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,17 +11,22 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from .activations import ACTIVATIONS
+from .convolution import AvgPool2D, Conv2D, MaxPool2D
 from .errors import DataError, NetworkError, ShapeError
 from .layers import Dense, Dropout, Flatten, Layer
 from .losses import LOSSES
+from .normalization import BatchNorm, LayerNorm
 
 if TYPE_CHECKING:
     from .model import Sequential
 
-KINDS: Mapping[str, type[Layer]] = {"dense": Dense, "dropout": Dropout, "flatten": Flatten, **ACTIVATIONS}
+PLAIN: tuple[type[Layer], ...] = (
+    Dense, Dropout, Flatten, Conv2D, MaxPool2D, AvgPool2D, BatchNorm, LayerNorm
+)  # fmt: skip
+KINDS: Mapping[str, type[Layer]] = {**{layer.kind: layer for layer in PLAIN}, **ACTIVATIONS}
 
-ARGUMENTS = ("inputs", "units", "bias", "rate", "seed", "slope")
-"""What a layer is made from besides its name, where it has it. Initialisers are left out: the values are there."""
+LEFT_OUT = ("self", "name", "init", "bias_init")
+"""Arguments that are not stored as they are: the initial values that an initialiser drew are there already."""
 
 
 def save(network: Sequential, path: str | Path) -> None:
@@ -37,7 +43,7 @@ def save(network: Sequential, path: str | Path) -> None:
         "dtype": network.dtype.name,
         "seed": network.seed,
     }
-    arrays: dict[str, Any] = {"network": np.array(json.dumps(spec)), **network.parameters}
+    arrays: dict[str, Any] = {"network": np.array(json.dumps(spec)), **network.parameters, **network.state}
     with Path(path).open("wb") as file:
         np.savez(file, **arrays)
 
@@ -59,7 +65,7 @@ def _read(cls: type[Sequential], opened: BinaryIO) -> Sequential:
         spec = json.loads(str(file["network"]))
         layers = [KINDS[layer.pop("kind")](**layer) for layer in spec["layers"]]
         network = cls(*layers, loss=LOSSES[spec["loss"]](), dtype=spec["dtype"], seed=spec["seed"])
-        for name, value in network.parameters.items():
+        for name, value in (*network.parameters.items(), *network.state.items()):
             saved = file[name]
             if saved.shape != value.shape:
                 raise ShapeError(f"{name} has shape {saved.shape}, expected {value.shape}")
@@ -68,5 +74,6 @@ def _read(cls: type[Sequential], opened: BinaryIO) -> Sequential:
 
 
 def _layer_spec(layer: Layer) -> dict[str, Any]:
-    found = {name: getattr(layer, name) for name in ARGUMENTS if hasattr(layer, name)}
+    arguments = inspect.signature(type(layer).__init__).parameters
+    found = {name: getattr(layer, name) for name in arguments if name not in LEFT_OUT}
     return {"kind": layer.kind, "name": layer.given_name, **found}
