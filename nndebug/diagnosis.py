@@ -376,7 +376,8 @@ def _ruled_out(run: Run, found: Findings) -> tuple[str, ...]:
     """What a reader may suspect, with the figure that excludes it."""
     notes = []
     for site in run.sites:
-        zeros, dead = run.series("probe.zero_share", site.name), run.series("probe.dead_units", site.name)
+        zeros, silent = run.series("probe.zero_share", site.name), run.series("probe.silent_units", site.name)
+        dead = run.series("probe.dead_units", site.name) or silent  # the probe can only count too many
         if site.activation == "relu" and zeros and dead and dead.last == 0 and zeros.last >= 0.3:
             notes.append(
                 f"not dying ReLU: {zeros.last:.0%} of {site.name}'s activations are zero, yet every unit fires for "

@@ -167,6 +167,11 @@ class Probe:
                 return True
         return False
 
+    def cheap_to_count(self) -> bool:
+        """Whether only the first layer has silent units: then a count needs no forward pass, only their columns."""
+        first = self.network.layers[0].name
+        return all(site == first for site, silent in self._silent.items() if silent.any())
+
     def dead_units(self) -> dict[str, Array]:
         """Units (units,) of bool that fire for no training sample at the state last measured, by ReLU site.
 

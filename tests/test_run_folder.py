@@ -23,10 +23,10 @@ def test_the_manifest_is_replaced_as_a_whole(tmp_path, monkeypatch):
     assert math.isnan(manifest["loss_at_chance"])
     assert manifest["shape"] == [28, 28]
 
-    def full(descriptor):
+    def full(source, target):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(os, "fsync", full)
+    monkeypatch.setattr(os, "replace", full)
     with pytest.raises(OSError, match="No space"):
         folder.write_manifest({"name": "half"})
     assert read_manifest(folder.path)["name"] == "a run"
@@ -135,14 +135,8 @@ def test_a_place_that_cannot_be_written_to_is_explained(tmp_path):
             RunFolder.create(place, MANIFEST)
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere")
-def test_a_folder_without_permission_is_explained(tmp_path):
-    tmp_path.chmod(0o500)
-    with pytest.raises(UserError, match=r"cannot write to .*: Permission denied"):
-        RunFolder.create(tmp_path / "run", MANIFEST)
-
-
-def test_a_failed_start_without_root_is_explained(tmp_path, monkeypatch):
+def test_a_folder_without_permission_is_explained(tmp_path, monkeypatch):
+    # Simulated, since root may write anywhere.
     def refuse(*_arguments, **_keywords):
         raise PermissionError(13, "Permission denied")
 

@@ -246,6 +246,11 @@ class LayeredAdapter:
             probe.dead_units()
         self.recorder.probe(step, self.epoch, values)
 
+    def _worth_counting(self, probe: Probe, last: bool) -> bool:
+        if last:
+            return probe.cheap_to_count() or probe.many_silent(_LAST_COUNT)
+        return probe.many_silent(_WORTH_COUNTING, self._counted)
+
     def end_epoch(self, number: int, facts: Mapping[str, float], last: bool = False) -> None:
         """Judges the state after an epoch (0: birth) with everything that is kept once per epoch.
 
@@ -259,7 +264,7 @@ class LayeredAdapter:
         if self.probe is not None and self._always:  # what has failed once is not tried again
             self.measure(self.step)
             dead: dict[str, Array] = {}
-            if self.probe.many_silent(*(_LAST_COUNT, None) if last else (_WORTH_COUNTING, self._counted)):
+            if self._worth_counting(self.probe, last):
                 dead = self.probe.dead_units()
                 self._counted = self.probe.silent_units()
                 counts = {site: {"probe.dead_units": int(units.sum())} for site, units in dead.items()}
