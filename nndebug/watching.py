@@ -213,8 +213,9 @@ class Watch:
 
     def _conclude(self, status: str) -> None:
         """Runs the rules; writes findings and report."""
-        recording = {"recording_seconds": self._adapter.seconds, "training_seconds": self._training_seconds}
-        self._recorder.update_manifest({"status": status, **recording})
+        if status != "running":
+            seconds = {"recording_seconds": self._adapter.seconds, "training_seconds": self._training_seconds}
+            self._recorder.update_manifest({"status": status, **seconds})
         self.result = check(self.run)
         self._recorder.write_findings(self.result.to_json())
         if self._draws and self._folder is not None:

@@ -112,8 +112,9 @@ def exploding(run: Run, *, factor: float = 100.0, window: int = 50) -> Iterator[
             continue
         # A median is never below the minimum, which is cheaper to find.
         lowest = _sliding_minimum(norms.values[:-1], window)
-        for place in np.flatnonzero(norms.values[window:] > factor * lowest) + window:
-            median = float(np.median(norms.values[place - window : place]))
+        candidates = np.flatnonzero(norms.values[window:] > factor * lowest)
+        before_each = np.lib.stride_tricks.sliding_window_view(norms.values, window)[candidates]
+        for place, median in zip(candidates + window, np.median(before_each, axis=1)):
             if not 0 < factor * median < norms.values[place]:
                 continue
             step = int(norms.steps[place])
@@ -131,7 +132,7 @@ def exploding(run: Run, *, factor: float = 100.0, window: int = 50) -> Iterator[
                 evidence={
                     "factor": float(size),
                     "series": [{"name": "gradient.norm", "site": parameter}],
-                    "threshold": factor * median,
+                    "threshold": factor * float(median),
                     "threshold_label": f"{factor:g} × the median",
                     "steps": [step, step],
                 },
