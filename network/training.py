@@ -186,7 +186,8 @@ def _check_lengths(x: Array, y: Array, what: str) -> None:
 def _finite(values: Array) -> bool:
     # One pass without a temporary array answers for nearly all data; it may overflow for huge finite values.
     flat = values.reshape(-1)
-    return math.isfinite(flat.dot(flat)) or bool(np.isfinite(values).all())
+    with np.errstate(over="ignore"):
+        return math.isfinite(flat.dot(flat)) or bool(np.isfinite(values).all())
 
 
 def _outputs(network: Sequential, x: Array) -> int:
@@ -241,7 +242,8 @@ def _result(training: Training, epoch: int, steps: int, seconds: float) -> Epoch
 
 def _stalled(results: list[EpochResult], patience: int) -> bool:
     losses = [result.validation_loss for result in results if result.validation_loss is not None]
-    return len(losses) - 1 - int(np.argmin(losses)) >= patience
+    best = np.argmin(np.where(np.isnan(losses), np.inf, losses))  # alone, argmin would take NaN for the least
+    return len(losses) - 1 - int(best) >= patience
 
 
 def _check_counts(epochs: int, batch: int, patience: int | None, validation: Pair | None) -> None:
