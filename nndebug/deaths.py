@@ -9,6 +9,27 @@ import numpy as np
 from .signals import Array
 
 
+def fired(activation: Array) -> Array:
+    """Which units give a value above 0 anywhere in a batch.
+
+    Args:
+        activation: (batch, units), or (batch, units, …) where a unit, a channel of images, fires if any place does.
+
+    Returns:
+        (units,) of bool.
+    """
+    found: Array = np.logical_or.reduce(activation > 0, axis=(0, *range(2, activation.ndim)))
+    return found
+
+
+def share_fired(activation: Array) -> Array:
+    """Share of the samples of a batch that each unit fires for: (units,) float32, of the same (batch, units, …)."""
+    positive = activation > 0
+    if positive.ndim > 2:
+        positive = np.logical_or.reduce(positive, axis=tuple(range(2, positive.ndim)))
+    return np.asarray(np.mean(positive, axis=0, dtype=np.float32))
+
+
 class LastAlive:
     """The last state at which every unit was seen to fire.
 

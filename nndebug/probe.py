@@ -12,13 +12,17 @@ from typing import Any
 
 import numpy as np
 
-from .deaths import LastAlive
+from .deaths import LastAlive, fired, share_fired
 from .histogram import ExponentHistogram
 from .signals import RUN, Array
 from .stats import Moments
 
 PROBE_ROWS = 512
 _CHUNK = 4096
+_IMAGES_AT_ONCE = 512
+"""Images are searched in smaller chunks: what a convolution gives is many times as large as they are."""
+_SETTLED = 50
+"""Updates that running statistics need before evaluation mode says what training does: 0.9 ** 50 is 0.5 %."""
 _IMAGES = 30
 _FEW = 3
 _WRONG_SIDE = 0.99
@@ -31,7 +35,7 @@ Values = dict[str, dict[str, float]]
 
 @dataclass
 class State:
-    """What one pass of the probe showed: arrays (rows, units) by site, and the output."""
+    """What one pass of the probe showed: arrays (rows, units) or (rows, channels, …) by site, and the output."""
 
     step: int
     preactivation: dict[str, Array] = field(default_factory=dict)
@@ -63,10 +67,11 @@ class Probe:
         relus = {layer.name: layer for layer in self.network.layers if layer.kind == "relu"}
         self.state = self.observe(-1, self.x)
         self.measured = -1
-        self.alive = LastAlive({name: self.state.activation[name].shape[-1] for name in relus})
+        self.alive = LastAlive({name: self.state.activation[name].shape[1] for name in relus})
+        self._normalised = _behind_batch_norm(self.network)
         self._silent: dict[str, Array] = {}
         self._at_birth = network.copy().twin()
-        self._born_dead = {name: np.zeros(self.state.activation[name].shape[-1], bool) for name in relus}
+        self._born_dead = {name: np.zeros(self.state.activation[name].shape[1], bool) for name in relus}
 
     def observe(self, step: int, x: Array) -> State:
         """One forward pass of x through the twin."""
@@ -98,10 +103,10 @@ class Probe:
             if before.step == step - 1 >= 0:
                 for site, z in self.state.preactivation.items():
                     shifts[site] = {"probe.shift": shift(before.preactivation[site], z)}
-        for site in self.alive.sites:
-            fired = np.logical_or.reduce(self.state.activation[site] > 0, axis=0)
-            self.alive.saw(site, fired, step)
-            self._silent[site] = ~fired
+        for site in filter(self._judges, self.alive.sites):
+            firing = fired(self.state.activation[site])
+            self.alive.saw(site, firing, step)
+            self._silent[site] = ~firing
         return values, shifts
 
     def _run(self, values: Values) -> dict[str, float]:
@@ -132,8 +137,8 @@ class Probe:
             return row
         row["probe.zero_share"] = float(np.mean(a == 0))
         kind = self._kind(site)
-        if kind == "relu":
-            row["probe.silent_units"] = int(np.count_nonzero(~(a > 0).any(axis=0)))
+        if kind == "relu" and self._judges(site):
+            row["probe.silent_units"] = int(np.count_nonzero(~fired(a)))
         if kind in _LARGEST_DERIVATIVE:
             derivative = a * (1 - a) if kind == "sigmoid" else 1 - a * a
             saturated = derivative < _SATURATED * _LARGEST_DERIVATIVE[kind]
@@ -147,6 +152,11 @@ class Probe:
     def _kind(self, site: str) -> str:
         kinds = {layer.name: layer.kind for layer in self.network.layers if hasattr(layer, "derivative")}
         return str(kinds.get(site, ""))
+
+    def _judges(self, site: str) -> bool:
+        """Whether units silent at this state are news: while running statistics are young, evaluation mode is not what
+        training does, and units that fire in every batch may look silent."""
+        return site not in self._normalised or self.state.step >= _SETTLED
 
     # --- dead units -------------------------------------------------------------------------------------------
 
@@ -169,8 +179,12 @@ class Probe:
 
     def cheap_to_count(self) -> bool:
         """Whether only the first layer has silent units: then a count needs no forward pass, only their columns."""
-        first = self.network.layers[0].name
-        return all(site == first for site, silent in self._silent.items() if silent.any())
+        first = self.network.layers[0]
+        return all(
+            (site, first.kind) == (first.name, "dense")
+            for site, silent in self._silent.items()
+            if silent.any()
+        )
 
     def dead_units(self) -> dict[str, Array]:
         """Units (units,) of bool that fire for no training sample at the state last measured, by ReLU site.
@@ -206,16 +220,17 @@ class Probe:
             found[f"{site}/preactivation.histogram"] = ExponentHistogram.of(z).counts
         for site, a in self.state.activation.items():
             found[f"{site}/activation.histogram"] = ExponentHistogram.of(a).counts
-            if a.ndim == 2:
-                found[f"{site}/activity"] = np.asarray(np.mean(a > 0, axis=0, dtype=np.float32))
+            if a.ndim >= 2:
+                found[f"{site}/activity"] = share_fired(a)
         for site, units in dead.items():
             found[f"{site}/dead"] = units
             found[f"{site}/died_at"] = self.alive.died_at(site, units)
         for name, value in self.network.parameters.items():
             found[f"{name}/weight.histogram"] = ExponentHistogram.of(value).counts
-            if image_shape and value.ndim == 2 and len(value) == np.prod(image_shape):
-                found[f"{name}/images"] = value.T[:_IMAGES].reshape(-1, *image_shape).astype(np.float32)
-                image_shape = None  # the first layer only
+            if image_shape and value.ndim in (2, 4):
+                if value.ndim == 2 and len(value) == np.prod(image_shape):
+                    found[f"{name}/images"] = value.T[:_IMAGES].reshape(-1, *image_shape).astype(np.float32)
+                image_shape = None  # the first layer only: what others see are no input images
         if self.labels is not None and self._classes > 1:
             pairs = self.labels * self._classes + self.loss.predictions(self.state.output)
             counts = np.bincount(pairs, minlength=self._classes**2)
@@ -227,6 +242,13 @@ def _mask(length: int, indices: Any) -> Array:
     mask = np.zeros(length, bool)
     mask[np.asarray(indices, np.int64)] = True
     return mask
+
+
+def _behind_batch_norm(network: Any) -> set[str]:
+    """Sites whose values depend on the running statistics of a batch normalisation."""
+    kinds = [layer.kind for layer in network.layers]
+    first = kinds.index("batch_norm") if "batch_norm" in kinds else len(kinds)
+    return {layer.name for layer in network.layers[first:]}
 
 
 def shift(before: Array, after: Array) -> float:
@@ -247,10 +269,11 @@ def never_fire(network: Any, x: Array, nominated: Mapping[str, Array]) -> dict[s
         site → the indices that never fired. The search stops as soon as every nominated unit has fired.
     """
     pending = {site: np.asarray(units) for site, units in nominated.items() if len(units)}
-    for start in range(0, len(x), _CHUNK):
+    chunk = _CHUNK if x.ndim == 2 else _IMAGES_AT_ONCE
+    for start in range(0, len(x), chunk):
         if not pending:
             break
-        value = x[start : start + _CHUNK]
+        value = x[start : start + chunk]
         unseen = set(pending)
         for layer in network.layers:
             if not unseen:
@@ -261,13 +284,13 @@ def never_fire(network: Any, x: Array, nominated: Mapping[str, Array]) -> dict[s
                 columns = pending[site]
                 z = value @ layer.parameters["weight"][:, columns]
                 z += layer.parameters["bias"][columns] if "bias" in layer.parameters else 0
-                fired = (z > 0).any(axis=0)
+                firing = fired(z)
             else:
                 value = layer.forward(value)
                 if site not in unseen or layer.kind != "relu":
                     continue
-                fired = (value[:, pending[site]] > 0).any(axis=0)
+                firing = fired(value[:, pending[site]])
             unseen.discard(site)
-            pending[site] = pending[site][~fired]
+            pending[site] = pending[site][~firing]
         pending = {site: units for site, units in pending.items() if len(units)}
     return pending

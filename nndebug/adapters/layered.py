@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ..deaths import fired
 from ..probe import Probe, shift
 from ..recorder import Recorder
 from ..signals import RUN, Array, Site
@@ -21,6 +22,8 @@ from .nonfinite import producer
 
 Values = dict[str, dict[str, float]]
 
+_OF_THE_MODE = ("dropout", "batch_norm")
+"""Kinds of layers that compute something else in training than in evaluation."""
 _MASSACRE = 0.1
 """Where one update silences this share of a layer on the probe, the whole training set is searched at once …"""
 _MASSACRES = 3
@@ -156,7 +159,7 @@ class LayeredAdapter:
 
     def _on_relu(self, layer: Any, z: Array, a: Array) -> None:
         if self.probe is not None:
-            self.probe.alive.saw(layer.name, np.logical_or.reduce(a > 0, axis=0), self.step)
+            self.probe.alive.saw(layer.name, fired(a), self.step)
 
     def _on_forward(self, layer: Any, x: Array, output: Array) -> None:
         values = self._values(layer.name)
@@ -223,8 +226,8 @@ class LayeredAdapter:
 
     def _batch_shift(self) -> None:
         """How far the update moved the pre-activations of its own batch."""
-        if self.probe is None or any(layer.kind == "dropout" for layer in self.network.layers):
-            return  # units dropped at random would look like a move
+        if self.probe is None or any(layer.kind in _OF_THE_MODE for layer in self.network.layers):
+            return  # units dropped at random, or statistics of another batch, would look like a move
         after = self.probe.observe(-1, self._batch).preactivation
         for site, z in self._preactivations.items():
             self._values(site)["shift"] = shift(z, after[site])

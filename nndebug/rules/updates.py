@@ -202,7 +202,8 @@ def symmetric_units(run: Run) -> Iterator[Symptom]:
 
     References: I. Goodfellow et al., "Deep Learning", section 8.4, on breaking symmetry.
     """
-    hidden = [site for site in run.sites if "weight" in site.parameters][:-1]
+    # Normalisation, whose scales all start at 1, has no inputs of its own to weigh.
+    hidden = [site for site in run.sites if "weight" in site.parameters and site.inputs][:-1]
     for site in hidden:
         spread = run.series("weight.std", f"{site.name}.weight")
         if not spread or spread.steps[0] != 0 or spread.first != 0 or site.units < 2:
