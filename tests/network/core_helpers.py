@@ -4,7 +4,9 @@ from decimal import Decimal, localcontext
 
 import numpy as np
 
-from network import CrossEntropy, Dense, Dropout, ReLU, Sequential, Sigmoid
+from network import Adam, CrossEntropy, Dense, Dropout, ReLU, Sequential, Sigmoid, fit
+from network.layers import LAYER_EVENTS
+from network.model import NETWORK_EVENTS
 
 DTYPES = ("float32", "float64")
 
@@ -64,3 +66,23 @@ def state(network):
             key: (id(value), value.tobytes()) for key, value in layer._buffers.items()
         }
     return found
+
+
+def observe_everything(network, observer):
+    """Attaches to every event of the network and of every layer."""
+    handles = [network.hook(kind, observer) for kind in NETWORK_EVENTS]
+    return handles + [layer.hook(kind, observer) for layer in network.layers for kind in LAYER_EVENTS]
+
+
+def train(network, optimizer=None, epochs=3, **options):
+    """A short training with everything that fit does; returns its results."""
+    x, y = samples()
+    return fit(
+        network,
+        (x, y),
+        optimizer or Adam(0.01, l2=0.1),
+        epochs=epochs,
+        batch=8,
+        validation=samples(9),
+        **options,
+    )

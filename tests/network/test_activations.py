@@ -1,7 +1,5 @@
 """Activations: values against decimal arithmetic, derivatives against differences, nothing that overflows."""
 
-import warnings
-
 import numpy as np
 import pytest
 from core_helpers import DTYPES, differences, exactly
@@ -32,11 +30,7 @@ SIZES = np.concatenate([[0.0], np.logspace(-3, 4, 57), [1000.0, 87.0, 89.0, 709.
 Z = np.concatenate([SIZES, -SIZES])[:, None] * np.array([1.0, 0.97])
 
 
-@pytest.fixture(autouse=True)
-def _no_warnings():
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        yield
+pytestmark = pytest.mark.filterwarnings("error")
 
 
 def rounding(dtype):

@@ -1,7 +1,5 @@
 """Losses: values in closed form and in decimal arithmetic, gradients against differences, and what targets may be."""
 
-import warnings
-
 import numpy as np
 import pytest
 from core_helpers import DTYPES, differences, exactly
@@ -16,11 +14,7 @@ from network.losses import LOSSES, one_hot
 ALL = [Quadratic, CrossEntropy, BinaryCrossEntropy]
 
 
-@pytest.fixture(autouse=True)
-def _no_warnings():
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        yield
+pytestmark = pytest.mark.filterwarnings("error")
 
 
 def batch(rows=6, outputs=4, seed=0, size=1.0):

@@ -1,11 +1,8 @@
-"""`fit` and `evaluate`: what is trained on, in which order, when it stops, what it reports and what it refuses."""
-
-import tracemalloc
-import warnings
+"""`fit`: what is trained on, in which order, when it stops, what it reports."""
 
 import numpy as np
 import pytest
-from core_helpers import DTYPES, samples, small, state
+from core_helpers import DTYPES, samples, small
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,31 +12,18 @@ from network import (
     Adam,
     BinaryCrossEntropy,
     CrossEntropy,
-    DataError,
     Dense,
-    Dropout,
     Evaluation,
-    Flatten,
-    LeakyReLU,
     Momentum,
-    NetworkError,
     Quadratic,
     ReLU,
     Sequential,
-    ShapeError,
-    Sigmoid,
-    Softmax,
     Tanh,
     evaluate,
     fit,
 )
 
-
-@pytest.fixture(autouse=True)
-def _no_warnings():
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        yield
+pytestmark = pytest.mark.filterwarnings("error")
 
 
 def weights(**options):
@@ -287,110 +271,6 @@ def test_patience_on_real_losses():
     assert len(results) == last_epoch(losses, 4) < 200
 
 
-# --- what is refused ----------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("name", ["epochs", "batch", "patience"])
-@pytest.mark.parametrize("value", [0, -3, 2.5, 2.0, "4", np.nan])
-def test_counts_that_are_none(name, value):
-    with pytest.raises(NetworkError) as caught:
-        fit(small(), samples(), SGD(0.1), **{"validation": samples(), name: value})
-    assert str(caught.value) == f"{name} must be a whole number of 1 or more, got {value}"
-    assert caught.value.help == f"{name}=10, for instance"
-
-
-def test_patience_without_validation():
-    with pytest.raises(NetworkError, match="patience needs validation data to watch") as caught:
-        fit(small(), samples(), SGD(0.1), patience=2)
-    assert caught.value.help == "pass validation=(x, y)"
-
-
-def spoiled(x=None, y=None, rows=50):
-    good_x, good_y = samples(rows)
-    return (good_x if x is None else x(good_x)), (good_y if y is None else y(good_y))
-
-
-def put(value, *rows):
-    def spoil(array):
-        array = array.astype(float)
-        array[list(rows)] = value
-        return array
-
-    return spoil
-
-
-FINITE = "drop or fill these rows before training"
-LABELS = "number the classes from 0, and give the last layer one output per class"
-WRONG_DATA = [
-    (spoiled(x=put(np.nan, 7, 30)), DataError, "the {} set is not finite: x has NaN or infinity, first in row 7", FINITE),
-    (spoiled(x=put(-np.inf, 49)), DataError, "the {} set is not finite: x has NaN or infinity, first in row 49", FINITE),
-    (spoiled(x=put(1e39, 3)), DataError, "the {} set is not finite: x has NaN or infinity, first in row 3", FINITE),
-    (spoiled(y=put(np.nan, 0)), DataError, "the {} set is not finite: y has NaN or infinity, first in row 0", FINITE),
-    (spoiled(y=put(np.inf, 5)), DataError, "the {} set is not finite: y has NaN or infinity, first in row 5", FINITE),
-    (spoiled(rows=0), DataError, "the {} set is empty", "give at least one row"),
-    (([], []), DataError, "the {} set is empty", "give at least one row"),
-    (spoiled(x=lambda x: x[:40]), ShapeError, "the {} set has 40 rows of x and 50 of y", "one target per row"),
-    (spoiled(x=lambda x: x.T), ShapeError, "the {} set has 6 rows of x and 50 of y: x looks transposed",
-     "rows are samples: pass x.T"),
-    (spoiled(x=lambda x: x.T, rows=6), None, None, None),
-    (spoiled(x=lambda x: x.T, y=lambda y: y[:6]), ShapeError,
-     "hidden1 (Dense 6 -> 5) expects (batch, 6), got (6, 50): looks transposed", "rows are samples: pass x.T"),
-    (spoiled(x=lambda x: x[:, :5]), ShapeError, "hidden1 (Dense 6 -> 5) expects (batch, 6), got (50, 5)",
-     "rows are samples, columns are the layer's inputs"),
-    (spoiled(x=lambda x: x[0], y=lambda y: y[:6]), ShapeError,
-     "hidden1 (Dense 6 -> 5) expects (batch, 6), got (6,): the batch axis is missing",
-     "pass x[None, :] for a single sample"),
-    (spoiled(x=lambda x: x.reshape(50, 2, 3)), ShapeError,
-     "hidden1 (Dense 6 -> 5) expects (batch, 6), got (50, 2, 3): images", "put a Flatten() layer first"),
-    (spoiled(y=lambda y: y + 1), DataError, "label 3 is out of range 0 to 2", "count classes from 0"),
-    (spoiled(y=lambda y: y + 1.0), DataError, "label 3 is out of range 0 to 2", "count classes from 0"),
-    (spoiled(y=put(-1, 9)), DataError, "label -1 is out of range 0 to 2", LABELS),
-    (spoiled(y=lambda y: y / 4), DataError, "labels must be whole numbers 0 to 2, got 0.25",
-     "number the classes from 0; for regression give targets (batch, outputs)"),
-    (spoiled(y=lambda y: y[:, None]), ShapeError, "cross_entropy of 3 outputs got targets of shape (50, 1)",
-     "give class numbers (batch,) or one column per output (batch, 3)"),
-    (spoiled(y=lambda y: np.eye(4)[y]), ShapeError, "cross_entropy of 3 outputs got targets of shape (50, 4)",
-     "give class numbers (batch,) or one column per output (batch, 3)"),
-    (spoiled(y=lambda y: 2 * np.eye(3)[y]), DataError,
-     "targets of cross_entropy are probabilities that sum to 1, row 0 sums to 2",
-     "for several labels per row use BinaryCrossEntropy"),
-    (spoiled(x=lambda x: x.astype(str)), None, None, None),
-    (spoiled(x=lambda x: [["a"] * 6] * 50), DataError,
-     "the {} set is no array of numbers: could not convert string to float: 'a'", "turn text into numbers"),
-    (spoiled(x=lambda x: [[1.0] * 6] * 49 + [[1.0]]), DataError, "the {} set is no array of numbers: setting an array",
-     "turn text into numbers"),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("where", ["training", "validation"])
-@pytest.mark.parametrize(("data", "error", "message", "help"), [case for case in WRONG_DATA if case[1]])
-def test_wrong_data_is_refused_before_anything_changes(data, error, message, help, where):
-    net, seen = small(), []
-    net.hook("begin", seen.append)
-    before = state(net)
-    with pytest.raises(error) as caught:
-        if where == "training":
-            fit(net, data, SGD(0.1))
-        else:
-            fit(net, samples(), SGD(0.1), validation=data)
-    assert str(caught.value).startswith(message.format(where))
-    assert len(str(caught.value)) < len(message) + 170
-    assert caught.value.help == help
-    assert state(net) == before
-    assert not seen
-
-
-@pytest.mark.parametrize("data", [case[0] for case in WRONG_DATA if not case[1]])
-def test_data_that_looks_odd_and_is_right(data):
-    """Numbers as text are numbers, and a square matrix is never transposed."""
-    fit(small(), data, SGD(0.1))
-
-
-def test_huge_and_finite_is_finite():
-    x, y = samples()
-    fit(Sequential(Dense(6, 3, init="zeros"), loss=CrossEntropy()), (np.full_like(x, 1e30), y), SGD(1e-32))
-
-
 # --- the mode -----------------------------------------------------------------------------------------------------------
 
 
@@ -417,149 +297,3 @@ def test_the_mode_is_what_it_was_after_an_exception(mode):
         fit(net, samples(), Broken(0.1))
     assert net.training is mode
     assert len(ended) == 1
-
-
-# --- evaluate -----------------------------------------------------------------------------------------------------------
-
-
-def output_of(*rows):
-    """A network that returns these rows for x = one-hot row numbers, and such an x."""
-    rows = np.array(rows, float)
-    net = Sequential(Dense(len(rows), rows.shape[1], init=lambda rng, shape: rows), dtype="float64")
-    return net, np.eye(len(rows))
-
-
-@pytest.mark.parametrize("loss", [Quadratic, CrossEntropy, BinaryCrossEntropy])
-def test_accuracy_is_the_share_of_right_classes(loss):
-    net, x = output_of([3, 1, 0], [0, 2, 1], [0, 1, 5], [9, 1, 2])
-    net.loss = loss()
-    y = np.array([0, 1, 2, 2])
-    for target in (y, y.astype(float), y.tolist(), np.eye(3)[y], np.eye(3, dtype=int)[y]):
-        result = evaluate(net, (x, target))
-        assert result.accuracy == 0.75
-        assert result.samples == 4
-        assert result.loss == pytest.approx(net.loss(net.forward(x), y), rel=1e-14)
-
-
-def test_accuracy_of_one_output():
-    net, x = output_of([3.0], [-1], [0.5], [-0.2])
-    net.loss = BinaryCrossEntropy()
-    y = np.array([1, 0, 0, 0])
-    for target in (y, y[:, None], y.astype(bool), y.astype(float)):
-        assert evaluate(net, (x, target)).accuracy == 0.75
-
-
-def test_regression_has_no_accuracy():
-    net, x = output_of([3.0], [-1])
-    assert evaluate(net, (x, [3.0, 1.0])) == Evaluation(1.0, None, 2)
-    net, x = output_of([3.0, 1], [0, 0])
-    assert evaluate(net, (x, [[3.0, 1], [0, 2]])) == Evaluation(1.0, None, 2)
-    net.loss = BinaryCrossEntropy()
-    assert evaluate(net, (x, [[1, 1], [0, 1]])).accuracy is None  # several labels per row
-    assert evaluate(net, (x, [[0.9, 0.1], [0.5, 0.5]])).accuracy is None
-
-
-@pytest.mark.parametrize("rows", [1, 7, 50, 4096])
-def test_evaluation_in_pieces_is_evaluation(rows):
-    net, data = small("float64"), samples()
-    whole, pieces = evaluate(net, data), evaluate(net, data, rows=rows)
-    assert pieces.accuracy == whole.accuracy
-    assert pieces.loss == pytest.approx(whole.loss, rel=1e-13)
-
-
-@pytest.mark.parametrize("training", [True, False])
-def test_evaluation_leaves_the_network_as_it_was(training):
-    net = small()
-    net.training = training
-    net.differentiate(*samples())
-    before, seen = state(net), []
-    with net.hook("forward", lambda *_: seen.append(1)):
-        evaluate(net, samples(20))
-    assert state(net) == before
-    assert not seen
-
-
-def test_evaluation_drops_nothing():
-    net, data = small(), samples()
-    net.training = True
-    assert evaluate(net, data) == evaluate(net.twin(), data)
-
-
-def test_evaluation_says_what_it_cannot_do():
-    net, (x, y) = small(), samples()
-    with pytest.raises(DataError, match="cannot evaluate on no samples") as caught:
-        evaluate(net, (x[:0], y[:0]))
-    assert caught.value.help == "give at least one row"
-    for data, error, message in (
-        ((x, y[:-1]), ShapeError, "the evaluation set has 50 rows of x and 49 of y"),
-        ((x[:-1], y), ShapeError, "the evaluation set has 49 rows of x and 50 of y"),
-        ((x.T, y), ShapeError, "the evaluation set has 6 rows of x and 50 of y: x looks transposed"),
-        ((x[:, :4], y), ShapeError, r"hidden1 \(Dense 6 -> 5\) expects \(batch, 6\), got \(50, 4\)"),
-        ((x, y + 1), DataError, "label 3 is out of range 0 to 2"),
-        ((x, y - 0.5), DataError, "labels must be whole numbers 0 to 2"),
-    ):
-        with pytest.raises(error, match=message):
-            evaluate(net, data)
-
-
-def test_a_network_that_has_diverged_can_still_be_evaluated():
-    net = small()
-    net.flat_parameters[...] = np.nan
-    result = evaluate(net, samples())
-    assert np.isnan(result.loss)
-    assert 0 <= result.accuracy <= 1
-
-
-# --- memory -------------------------------------------------------------------------------------------------------------
-
-
-def step_peak(net, optimizer, x, target):
-    """Largest number of bytes that one training step has allocated at a time, after three to warm up."""
-    net.training = True
-
-    def step():
-        net.differentiate(x, target, input_gradient=False)
-        optimizer.step(net)
-
-    for _ in range(3):
-        step()
-    tracemalloc.start()
-    try:
-        step()
-        before = tracemalloc.get_traced_memory()[0]
-        tracemalloc.reset_peak()
-        step()
-        return tracemalloc.get_traced_memory()[1] - before
-    finally:
-        tracemalloc.stop()
-
-
-BATCH = 4096
-MOST = 160_000
-"""Bytes: NumPy's own pieces of 8192 numbers, and a few numbers per row. The smallest array that one could forget to
-keep, a mask of truth values of one layer, has 262,144."""
-
-
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize(
-    "optimizer", [lambda: SGD(0.1, 0.1), lambda: Momentum(0.1, l2=0.1), lambda: Adam(l2=0.1)]
-)
-@pytest.mark.parametrize("loss", [Quadratic, CrossEntropy, BinaryCrossEntropy])
-def test_a_step_allocates_next_to_nothing(loss, optimizer, dtype):
-    hidden = [
-        part for make in (Sigmoid, ReLU, Tanh, LeakyReLU) for part in (make(), Dropout(0.2), Dense(64, 64))
-    ]
-    net = Sequential(Dense(32, 64), *hidden, Flatten(), Softmax(), loss=loss(), dtype=dtype)
-    x = np.random.default_rng(0).normal(size=(BATCH, 32)).astype(dtype)
-    target = np.eye(64, dtype=dtype)[np.arange(BATCH) % 64]
-    assert step_peak(net, optimizer(), x, target) < MOST
-
-
-def test_an_array_that_is_not_kept_would_be_seen():
-    class Forgetful(ReLU):
-        def backward(self, output_gradient):
-            return super().backward(output_gradient) if (self._z > 0).any() else output_gradient
-
-    net = Sequential(Dense(32, 64), Forgetful(), Dense(64, 10))
-    x, target = np.ones((BATCH, 32), "float32"), np.zeros((BATCH, 10), "float32")
-    assert step_peak(net, SGD(0.1), x, target) > MOST
