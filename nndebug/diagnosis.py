@@ -1,17 +1,16 @@
 """From symptoms to causes: what happened first, and what explains the rest. Orders; does not measure.
 
-A cause is an entry of the closed vocabulary `CAUSES`. Each has a function here that looks for the findings that
-support it; the surest cause comes first, and of two equally sure ones the one further up the chain (data, initial
-values, backward, update). The certainties are set by hand, by the kind of evidence: a proof, a chain seen from its
-first step on, a pattern.
+A cause is an entry of the closed vocabulary `CAUSES`. The surest comes first, and of two equally sure ones the one
+further up the chain (data, initial values, backward, update).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from .causes import LOOKS, Findings, unexplained
 from .findings import Cause, Finding, Severity
 
 if TYPE_CHECKING:
@@ -31,34 +30,6 @@ CAUSES: Mapping[str, str] = {
 }
 """The vocabulary, in the order of the chain: an upstream cause comes before a downstream one of equal certainty."""
 
-PROOF, CHAIN, PATTERN, GUESS = 0.99, 0.95, 0.8, 0.5
-"""Certainty by kind of evidence; a measured table is to replace them."""
-
-_OUTCOMES = ("NND305", "NND402", "NND403", "NND207", "NND507", "NND501", "NND502", "NND603")
-"""What follows from nearly every cause."""
-
-_LARGE_INPUT = 50.0
-
-
-class Findings:
-    """The findings of one check, by rule code."""
-
-    def __init__(self, findings: Iterable[Finding]) -> None:
-        self.all = tuple(findings)
-
-    def of(self, *codes: str) -> list[Finding]:
-        return [finding for finding in self.all if finding.code in codes]
-
-    def first(self, code: str, **evidence: Callable[[Any], bool]) -> Finding | None:
-        """The first finding of a rule whose evidence fulfils the conditions."""
-        for finding in self.of(code):
-            if all(test(finding.evidence.get(name)) for name, test in evidence.items()):
-                return finding
-        return None
-
-    def __contains__(self, code: str) -> bool:
-        return any(finding.code == code for finding in self.all)
-
 
 def diagnose(run: Run, findings: Sequence[Finding]) -> tuple[tuple[Cause, ...], str, Severity | None]:
     """Names the causes behind findings.
@@ -71,308 +42,18 @@ def diagnose(run: Run, findings: Sequence[Finding]) -> tuple[tuple[Cause, ...], 
     if worst is None or worst is Severity.INFO:
         return (), _healthy(run, findings), None
     known = Findings(findings)
-    candidates = [cause for look in _LOOKS if (cause := look(run, known))]
+    candidates = [cause for look in LOOKS if (cause := look(run, known))]
     serious = {f.fingerprint for f in findings if f.severity is not Severity.INFO}
     causes = [cause for cause in candidates if serious & set(cause.explains)]
     order = list(CAUSES)
     causes.sort(key=lambda cause: (-cause.certainty, order.index(cause.kind)))
     if not causes:
-        causes = [_unexplained(known)]
-    causes[0] = replace(causes[0], ruled_out=_ruled_out(run, known))
+        causes = [unexplained(known)]
+    causes[0] = replace(causes[0], ruled_out=_ruled_out(run))
     return tuple(causes[:3]), causes[0].sentence, worst
 
 
-# --- one function per cause -----------------------------------------------------------------------------------------
-
-
-def _shape_mismatch(run: Run, found: Findings) -> Cause | None:
-    finding = found.first("NND001")
-    if not finding:
-        return None
-    return _cause(
-        "shape_mismatch", finding.site, found, [finding], PROOF, f"A shape does not fit: {finding.message}."
-    )
-
-
-def _unnormalised_input(run: Run, found: Findings) -> Cause | None:
-    extent = run.manifest.get("input") or {}
-    largest = max(abs(extent.get("minimum", 0.0)), abs(extent.get("maximum", 0.0)))
-    roots = found.of("NND101", "NND203", "NND205", "NND411", "NND401", "NND202", "NND201", "NND204", "NND503")
-    if largest <= _LARGE_INPUT or not roots:
-        return None
-    return _cause(
-        "unnormalised_input",
-        run.sites[0].name,
-        found,
-        roots,
-        CHAIN,
-        f"The inputs are not scaled: they go from {extent['minimum']:.3g} to {extent['maximum']:.3g}.",
-        first_step=0,
-        help="divide the inputs by their largest value, or standardise every column",
-    )
-
-
-def _constant_init(run: Run, found: Findings) -> Cause | None:
-    finding = found.first("NND409")
-    if not finding:
-        return None
-    return _cause(
-        "constant_init",
-        finding.site,
-        found,
-        [finding, *found.of("NND303", "NND205")],
-        PROOF,
-        f"The initial weights are all the same: {finding.site}'s units are copies of one another.",
-        first_step=0,
-        help=finding.help,
-    )
-
-
-def _init_too_large(run: Run, found: Findings) -> Cause | None:
-    scale = found.of("NND205", "NND503")
-    large = found.first("NND205", std=lambda std: std is not None and std > 1)
-    wrong_side = found.first("NND204", at_birth=lambda share: (share or 0) >= 0.02)
-    lasting = wrong_side is not None and wrong_side.severity is not Severity.INFO
-    if not large or not (lasting or found.of("NND305", "NND501", "NND507")):
-        return None
-    if lasting and wrong_side:
-        born = wrong_side.evidence["at_birth"]
-        sentence = (
-            f"The initial weights are too large: {born:.0%} of the outputs start saturated on the wrong side, "
-            "where no gradient passes."
-        )
-        layer, certainty = wrong_side.site, CHAIN
-    else:
-        sentence = (
-            f"The initial weights are too large: {large.site}'s pre-activations start with a standard deviation of "
-            f"{large.evidence['std']:.3g}."
-        )
-        layer, certainty = large.site, PATTERN
-    return _cause(
-        "init_too_large",
-        layer,
-        found,
-        [*scale, *found.of("NND204", "NND203")],
-        certainty,
-        sentence,
-        first_step=0,
-        help="use He initial weights for ReLU, Xavier for sigmoid and tanh",
-    )
-
-
-def _init_too_small(run: Run, found: Findings) -> Cause | None:
-    small = found.first("NND205", std=lambda std: std is not None and std < 1)
-    if not small or not found.of("NND303", "NND501", "NND207"):
-        return None
-    return _cause(
-        "init_too_small",
-        small.site,
-        found,
-        [*found.of("NND205", "NND303")],
-        PATTERN,
-        f"The initial weights are too small: {small.site}'s pre-activations start with a standard deviation of "
-        f"{small.evidence['std']:.2g}.",
-        first_step=0,
-        help=small.help,
-    )
-
-
-def _frozen_parameters(run: Run, found: Findings) -> Cause | None:
-    frozen = [f for f in found.of("NND403") if (f.evidence.get("gradient") or 0) > 0]
-    if not frozen:
-        return None
-    names = ", ".join(f.site for f in frozen[:3]) + (" and others" if len(frozen) > 3 else "")
-    return _cause(
-        "frozen_parameters",
-        frozen[0].site.rpartition(".")[0],
-        found,
-        frozen,
-        PROOF,
-        f"The update is not applied: {names} never change{'s' if len(frozen) == 1 else ''} although the gradient is "
-        "not zero.",
-        help=frozen[0].help,
-    )
-
-
-def _wrong_hidden_activation(run: Run, found: Findings) -> Cause | None:
-    vanishing = found.first("NND303")
-    hidden = [site for site in run.sites[:-1] if site.activation]
-    flat = [site for site in hidden if site.activation in ("sigmoid", "tanh")]
-    if not vanishing or len(flat) < 3 or "NND409" in found:
-        return None
-    return _cause(
-        "wrong_hidden_activation",
-        flat[0].name,
-        found,
-        [vanishing, *found.of("NND203")],
-        PATTERN,
-        f"{len(flat)} layers of {flat[0].activation} in a row let no gradient through: {vanishing.site}'s "
-        f"{vanishing.message.removeprefix('its ')}.",
-        first_step=0,
-        help=vanishing.help,
-    )
-
-
-def _lr_too_high(run: Run, found: Findings) -> Cause | None:
-    deed = _what_the_rate_did(run, found)
-    if not deed:
-        return None
-    root, what, certainty = deed
-    if found.of("NND101", "NND502") and certainty == PATTERN:
-        certainty = 0.9
-    against = []
-    loss, chance = run.series("probe.loss"), run.manifest.get("loss_at_chance")
-    if chance and loss and loss.last < chance / 2:
-        against.append(f"the run learned in spite of it: probe loss {loss.last:.2g}, chance {chance:.2g}")
-    rate = run.manifest.get("optimizer", {}).get("rate")
-    return _cause(
-        "lr_too_high",
-        None if root.site == "run" else root.site.split(".")[0],
-        found,
-        [root, *found.of("NND411", "NND401", "NND304", "NND201", "NND101", "NND204")],
-        certainty,
-        f"The learning rate is too high: {what}.",
-        against=tuple(against),
-        help=f"lower the rate{f' from {rate:g} to {rate / 10:g}' if rate else ''}, or clip gradients",
-    )
-
-
-def _what_the_rate_did(run: Run, found: Findings) -> tuple[Finding, str, float] | None:
-    """The finding that shows it best, what to say of it, and how sure that makes us."""
-    overshoots, died = found.of("NND411"), found.first("NND201")
-    if killers := [f for f in overshoots if f.evidence["deaths"]]:
-        worst = max(killers, key=lambda f: f.evidence["deaths"])
-        units = next((site.units for site in run.sites if site.name == worst.site), 0)
-        killed = f"killed {worst.evidence['deaths']} of {worst.site}'s {units} ReLU units"
-        return worst, f"{_step(worst.evidence['step'])} {killed}", CHAIN
-    if overshoots:
-        worst = max(overshoots, key=lambda f: f.evidence["deviations"])
-        step, moved = worst.evidence["step"], worst.evidence["deviations"]
-        what = f"{_step(step)} moved {worst.site} by {moved:.1f} standard deviations"
-        if died and (killed := died.evidence["died"].get(str(step + 1), 0)):
-            what += f" and killed {killed} of {died.site}'s {died.evidence['units']} ReLU units"
-        return worst, what, PATTERN
-    if (large := found.of("NND401", "NND304")) and _failing(found):
-        return large[0], large[0].message, PATTERN
-    if diverging := found.first("NND502"):
-        return diverging, diverging.message, PATTERN
-    if died and sum(died.evidence["died"].values()) > max(2, died.evidence["since_birth"]):
-        # Units that fired once are killed by updates, be it by several.
-        killed = sum(died.evidence["died"].values())
-        units = died.evidence["units"]
-        most = _step(died.first_step or 0)
-        return died, f"{killed} of {died.site}'s {units} ReLU units died, most at {most}", PATTERN
-    if drowned := found.first("NND204", at_birth=lambda share: share < 0.02):
-        return drowned, f"since step {drowned.first_step:,} {drowned.message}", GUESS
-    if blown := found.first("NND101"):
-        what = (
-            f"the numbers grew until those of {blown.site} were no longer finite at step {blown.first_step:,}"
-        )
-        return blown, what, GUESS
-    return None
-
-
-def _lr_too_low(run: Run, found: Findings) -> Cause | None:
-    slow = [f for f in found.of("NND402") if 0 < f.evidence["at_start"] < 1e-4]
-    # Where something cut the gradient, small updates are a consequence.
-    if not slow or found.of("NND305", "NND204", "NND201", "NND203"):
-        return None
-    rate = run.manifest.get("optimizer", {}).get("rate")
-    return _cause(
-        "lr_too_low",
-        None,
-        found,
-        slow,
-        PATTERN,
-        f"The learning rate is too low: an update changes {slow[0].site} by {slow[0].evidence['median']:.0e} of its size.",
-        first_step=0,
-        help=f"raise the rate{f' from {rate:g} to {rate * 100:g}' if rate else ''}",
-    )
-
-
-_LOOKS: tuple[Callable[[Run, Findings], Cause | None], ...] = (
-    _shape_mismatch,
-    _unnormalised_input,
-    _constant_init,
-    _init_too_large,
-    _init_too_small,
-    _frozen_parameters,
-    _wrong_hidden_activation,
-    _lr_too_high,
-    _lr_too_low,
-)
-
-
-def _unexplained(found: Findings) -> Cause:
-    serious = [f for f in found.all if f.severity is not Severity.INFO]
-    first = min(
-        serious, key=lambda f: (-f.severity.rank, f.first_step if f.first_step is not None else 1 << 60)
-    )
-    where = "" if first.site == "run" else f"{first.site}: "
-    return _cause(
-        "not_learning",
-        None if first.site == "run" else first.site.split(".")[0],
-        found,
-        [first],
-        0.0,
-        f"{where}{first.message}; its cause is not known.",
-        help=first.help,
-    )
-
-
-# --- shared by them -------------------------------------------------------------------------------------------------
-
-
-def _cause(
-    kind: str,
-    layer: str | None,
-    found: Findings,
-    roots: Sequence[Finding],
-    certainty: float,
-    sentence: str,
-    *,
-    first_step: int | None = None,
-    against: tuple[str, ...] = (),
-    help: str = "",
-) -> Cause:
-    """A cause with its chain: its own findings and what followed from them, in order of step."""
-    steps = [f.first_step for f in roots if f.first_step is not None]
-    start = first_step if first_step is not None else min(steps, default=None)
-    chain = {f.fingerprint: f for f in roots}
-    for finding in found.of(*_OUTCOMES):
-        late = start is None or finding.first_step is None or finding.first_step >= start
-        if late and not (finding.code == "NND403" and (finding.evidence.get("gradient") or 0) > 0):
-            chain.setdefault(finding.fingerprint, finding)
-    place = {f.fingerprint: i for i, f in reversed(list(enumerate(roots)))}
-    ordered = sorted(
-        chain.values(),
-        key=lambda f: (
-            f.code in _OUTCOMES,  # what is measured over the whole run is the end of the chain
-            f.first_step if f.first_step is not None else 1 << 60,
-            _OUTCOMES.index(f.code) if f.code in _OUTCOMES else place.get(f.fingerprint, 0),
-        ),
-    )
-    return Cause(
-        kind=kind,
-        layer=layer,
-        first_step=start,
-        certainty=certainty,
-        sentence=sentence if len(sentence) <= 200 else sentence[:197] + "…",
-        explains=tuple(f.fingerprint for f in ordered),
-        against=against,
-        help=help,
-    )
-
-
-def _step(step: int) -> str:
-    return "the first step" if step == 0 else f"step {step:,}"
-
-
-def _failing(found: Findings) -> bool:
-    return bool(found.of("NND501", "NND502", "NND101"))
-
-
-def _ruled_out(run: Run, found: Findings) -> tuple[str, ...]:
+def _ruled_out(run: Run) -> tuple[str, ...]:
     """What a reader may suspect, with the figure that excludes it."""
     notes = []
     for site in run.sites:
@@ -390,4 +71,8 @@ def _healthy(run: Run, findings: Sequence[Finding]) -> str:
     notes = f" ({len(findings)} {'note' if len(findings) == 1 else 'notes'})" if findings else ""
     accuracy = run.series("validation.accuracy")
     reached = f"; validation accuracy {accuracy.last:.1%}" if accuracy else ""
+    loss, chance = run.series("probe.loss"), run.manifest.get("loss_at_chance")
+    if chance and loss and not loss.last < chance / 2:
+        # Silence is not health: it may be too early to tell, or a fault that no rule knows.
+        return f"No rule found a fault{notes}, but the loss, {loss.last:.3g}, is not half of chance yet ({chance:.3g})."
     return f"Nothing is wrong{notes}{reached}."

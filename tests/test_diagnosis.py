@@ -26,6 +26,13 @@ def test_no_finding_is_no_cause():
     assert verdict == "Nothing is wrong."
 
 
+def test_silence_is_not_health_where_the_loss_has_not_fallen():
+    run = make_run({("run", "probe.loss"): [0.45, 0.4, 0.38, 0.36, 0.34, 0.33, 0.32, 0.31]})
+    _, verdict, severity = diagnose(run, [])
+    assert verdict == "No rule found a fault, but the loss, 0.31, is not half of chance yet (0.45)."
+    assert severity is None
+
+
 def test_infos_alone_are_notes():
     causes, verdict, severity = diagnose(
         make_run(learns=True), [finding("NND503", "run", severity=Severity.INFO)]

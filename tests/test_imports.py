@@ -43,7 +43,8 @@ ALLOWED = {
     "nndebug.registry": JUDGING,
     "nndebug.rules": {"numpy", *JUDGING},
     "nndebug.checking": {"numpy", *JUDGING},
-    "nndebug.diagnosis": {"numpy", *JUDGING},
+    "nndebug.causes": {"numpy", *JUDGING},
+    "nndebug.diagnosis": {"numpy", "nndebug.causes", *JUDGING},
     "nndebug.report": {
         "numpy",
         "rich",
