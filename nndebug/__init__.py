@@ -16,7 +16,6 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from .checking import check as check
     from .gradcheck import gradcheck as gradcheck
-    from .recorder import Recorder as Recorder
     from .report import write as report
     from .run import Run as Run
     from .shapes import Shapes as Shapes
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
     from .watching import watch as watch
 
 _HOME = {
-    "Recorder": "recorder",
     "Run": "run",
     "Shapes": "shapes",
     "assert_shape": "shapes",
@@ -35,7 +33,7 @@ _HOME = {
 _CALLABLE = {"gradcheck": "gradcheck", "report": "write"}
 """Subpackages that are called like a function, and the function in them that does it."""
 
-__all__ = ["Recorder", "Run", "Shapes", "assert_shape", "check", "gradcheck", "report", "watch"]
+__all__ = ["Run", "Shapes", "assert_shape", "check", "gradcheck", "report", "watch"]
 
 
 class _CallablePackage(ModuleType):

@@ -224,7 +224,7 @@ def test_the_help_loads_nothing_heavy():
 
 
 def test_recording_and_judging_load_numpy_alone():
-    assert loaded_by("import nndebug\nnndebug.watch, nndebug.check, nndebug.Run, nndebug.Recorder") == [
+    assert loaded_by("import nndebug\nnndebug.watch, nndebug.check, nndebug.Run") == [
         "numpy"
     ]
 
