@@ -26,7 +26,8 @@ SUMMARIES = {
 }
 RECORDING = {*SUMMARIES, "nndebug.storage", "nndebug.run"}
 JUDGING = {
-    f"nndebug.{name}" for name in ("errors", "findings", "registry", "rules", "checking", "diagnosis")
+    f"nndebug.{name}"
+    for name in ("errors", "findings", "registry", "rules", "checking", "diagnosis", "causes")
 } | {*SUMMARIES, "nndebug.run"}
 ALLOWED = {
     "network": {"numpy"},
@@ -224,9 +225,7 @@ def test_the_help_loads_nothing_heavy():
 
 
 def test_recording_and_judging_load_numpy_alone():
-    assert loaded_by("import nndebug\nnndebug.watch, nndebug.check, nndebug.Run") == [
-        "numpy"
-    ]
+    assert loaded_by("import nndebug\nnndebug.watch, nndebug.check, nndebug.Run") == ["numpy"]
 
 
 def test_a_subpackage_can_be_called_and_has_its_modules():
