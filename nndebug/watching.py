@@ -106,6 +106,7 @@ class Watch:
         self._draws = report and folder is not None
         self.result: CheckResult | None = None
         self.report_seconds = 0.0
+        self._judged: tuple[int, int] | None = None
         self._started: float | None = None
         self._training_seconds = 0.0
         manifest = {**_facts(network), "name": name or (self._folder.name if self._folder else "run")}
@@ -142,14 +143,17 @@ class Watch:
         self._handles = []
         self._adapter.detach()
         self._shapes.detach()
-        self._recorder.guard("the last report", lambda: self._conclude("finished"), lambda: None)
+        if self._judged != self._extent_of_run():
+            self._recorder.guard("the last report", lambda: self._conclude("finished"), lambda: None)
         self._recorder.close()
 
     def _guarded(self, observe: Any) -> Any:
-        return lambda *values: self._recorder.guard("watching", lambda: observe(*values), self._give_up)
+        return lambda *values: self._recorder.guard(
+            "watching", lambda: observe(*values), self._adapter.detach
+        )
 
-    def _give_up(self) -> None:
-        self._adapter.detach()
+    def _extent_of_run(self) -> tuple[int, int]:
+        return self.run.steps, len(self.run.events)
 
     # --- events of the training -------------------------------------------------------------------------------
 
@@ -179,6 +183,8 @@ class Watch:
                 "image_shape": self._image_shape or _square(self._adapter.probe.x),
             }
         )
+        # A second `fit` under the same watch goes on counting.
+        self._epochs_before = self._adapter.epoch - 1 if self._adapter.step else 0
         self._epochs, self._last_facts = training.epochs, dict[str, float]()
         if self._adapter.step == 0:
             self._adapter.end_epoch(0, {})
@@ -194,8 +200,9 @@ class Watch:
             "seconds": result.seconds,
         }
         self._last_facts = {name: value for name, value in facts.items() if value is not None}
-        self._adapter.end_epoch(result.epoch, self._last_facts, last=result.epoch == self._epochs)
-        self._conclude("running")
+        last = result.epoch == self._epochs
+        self._adapter.end_epoch(self._epochs_before + result.epoch, self._last_facts, last)
+        self._conclude("running", draw=not last)  # after the last one, the end of the training draws
         self._started = time.perf_counter()
 
     def _end(self, training: Any) -> None:
@@ -203,7 +210,8 @@ class Watch:
         stopped_early = 0 < len(training.results) < training.epochs
         if stopped_early and self._adapter.step == training.results[-1].steps:
             # By patience: nobody knew that this epoch was the last.
-            self._adapter.end_epoch(training.results[-1].epoch, self._last_facts, last=True)
+            number = self._epochs_before + training.results[-1].epoch
+            self._adapter.end_epoch(number, self._last_facts, last=True)
         self._conclude("finished")
 
     def _count_time(self) -> None:
@@ -211,14 +219,15 @@ class Watch:
             self._training_seconds += time.perf_counter() - self._started
             self._started = None
 
-    def _conclude(self, status: str) -> None:
+    def _conclude(self, status: str, draw: bool = True) -> None:
         """Runs the rules; writes findings and report."""
+        self._judged = self._extent_of_run()
         if status != "running":
             seconds = {"recording_seconds": self._adapter.seconds, "training_seconds": self._training_seconds}
             self._recorder.update_manifest({"status": status, **seconds})
         self.result = check(self.run)
         self._recorder.write_findings(self.result.to_json())
-        if self._draws and self._folder is not None:
+        if draw and self._draws:
             started = time.perf_counter()
             self._recorder.guard("the report", self._write_report, self._stop_drawing)
             self.report_seconds += time.perf_counter() - started

@@ -138,6 +138,27 @@ def test_shift_is_how_far_an_update_moves_preactivations_on_the_probe():
     np.testing.assert_allclose(watching.run.series("probe.shift", "hidden1").at(0), expected, rtol=1e-9)
 
 
+def test_a_second_fit_under_the_same_watch_goes_on_counting(tmp_path):
+    network = make()
+    with nndebug.watch(network, tmp_path / "run", png=False, strict=True) as watching:
+        train(network, epochs=2)
+        train(network, epochs=3)
+    assert [epoch.number for epoch in watching.run.epochs] == [0, 1, 2, 3, 4, 5]
+    assert watching.run.steps == 5 * 29
+    assert watching.run.series("validation.loss").steps.tolist() == [29, 58, 87, 116, 145]
+
+
+def test_the_report_is_drawn_once_an_epoch(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(
+        nndebug.watching.Watch, "_write_report", lambda watching: drawn.append(watching.run.steps)
+    )
+    network = make()
+    with nndebug.watch(network, tmp_path / "run", strict=True):
+        train(network, epochs=3)
+    assert drawn == [29, 58, 87]
+
+
 # --- failures of the diagnostics ------------------------------------------------------------------------------------
 
 
