@@ -34,7 +34,7 @@ def add_parser(subparsers: Subparsers) -> None:
         "target",
         nargs="?",
         metavar="TARGET",
-        help="file.py:factory or module:factory; returns (network, x, y)",
+        help="file.py:factory or module:factory; returns (network, x, y) or (loss, params, grads)",
     )
     parser.add_argument("--layers", metavar="N,N,...", help="check one network of these widths: 784,30,10")
     parser.add_argument("--activation", metavar="NAME", help="of the hidden layers (default: relu)")
@@ -111,8 +111,8 @@ def _check_target(args: argparse.Namespace) -> int:
     from ..gradcheck.target import loaded
 
     # What the user's code prints is not the result.
-    with contextlib.redirect_stdout(sys.stderr), loaded(args.target) as (network, x, y):
-        result = _check(network, x, y, args)
+    with contextlib.redirect_stdout(sys.stderr), loaded(args.target) as (first, second, third):
+        result = _check(first, second, third, args)
     again = f"nndebug gradcheck {shlex.quote(args.target)}"
     return _finish(result, args, "nndebug train" if result else again)
 

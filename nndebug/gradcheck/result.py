@@ -31,11 +31,12 @@ class Row:
         layer: site name, as in `hidden1`.
         parameter: `weight`, `bias`; `input` for the error passed back, `output` for the loss's gradient;
             `weight update` and `weight penalty` for what an optimiser did.
-        equation: BP1 (output error), BP2 (error passed back), BP3 (bias), BP4 (weight), `update` or `penalty`.
+        equation: BP1 (output error), BP2 (error passed back), BP3 (bias), BP4 (weight), `update` or `penalty`;
+            empty for a function of which only the value is known.
         entries: number of entries compared.
         wrong: number of entries that disagree.
         worst: largest relative error |a − n| / max(|a|, |n|, 1e-8 · scale) over the entries.
-        index: where that is.
+        index: where that is; empty if what was compared is a derivative along a direction.
         analytic: the network's number there.
         numeric: the right number there.
         error: estimated error of the right number, on the same relative scale.
@@ -135,6 +136,7 @@ class GradCheck:
         notes: what else the reader should know.
         samples: rows of the probe batch.
         seed: seed of everything random in the check.
+        evaluations: calls of the loss, where a function was checked.
     """
 
     network: str
@@ -144,6 +146,7 @@ class GradCheck:
     notes: tuple[str, ...] = ()
     samples: int = 0
     seed: int = 0
+    evaluations: int = 0
 
     @property
     def verdict(self) -> Verdict:
@@ -194,6 +197,7 @@ class GradCheck:
             "network": self.network,
             "samples": self.samples,
             "seed": self.seed,
+            "evaluations": self.evaluations,
             "rows": [row.to_json() for row in self.rows],
             "parts": [row.to_json() for row in self.parts],
             "faults": [fault.to_json() for fault in self.faults],
@@ -210,6 +214,7 @@ class GradCheck:
             notes=tuple(data["notes"]),
             samples=data["samples"],
             seed=data["seed"],
+            evaluations=data.get("evaluations", 0),
         )
 
 

@@ -6,24 +6,28 @@ import importlib
 import importlib.util
 import inspect
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from ..errors import UserError, did_you_mean
+from .dispatch import KEYS, is_function
 
-EXAMPLE = "nndebug gradcheck file.py:factory, where factory() returns (network, x, y)"
+EXAMPLE = (
+    "nndebug gradcheck file.py:factory, where factory() returns (network, x, y) or (loss, params, grads)"
+)
 
 
 @contextmanager
 def loaded(target: str) -> Iterator[tuple[Any, Any, Any]]:
-    """Network, x and y of a target; within the block the target's folder can be imported from.
+    """The three arguments of `gradcheck` that a target gives; within the block the target's folder can be imported from.
 
     Args:
-        target: `file.py:name` or `module:name`. The name is a function without arguments, or a network; it gives
-            (network, x, y) or a network alone, whose x and y are then None.
+        target: `file.py:name` or `module:name`. The name is a function without arguments, or what it would give:
+            (network, x, y); a network alone, whose x and y are then None; (loss, params, grads), or a dict with
+            these keys.
 
     Raises:
         UserError: there is no such file, module or name, it raises, or it gives something else.
@@ -97,7 +101,7 @@ def _made(target: str, thing: Any) -> Any:
     if required:
         raise UserError(
             f"{target} takes arguments: {', '.join(required)}",
-            help="write a function without arguments that returns (network, x, y)",
+            help="write a function without arguments that returns (network, x, y) or (loss, params, grads)",
         )
     try:
         return thing()
@@ -106,15 +110,21 @@ def _made(target: str, thing: Any) -> Any:
 
 
 def _checked(target: str, value: Any) -> tuple[Any, Any, Any]:
+    if isinstance(value, Mapping) and set(KEYS) <= set(value):
+        value = tuple(value[key] for key in KEYS)
     parts = value if isinstance(value, tuple) else (value, None, None)
-    if len(parts) == 3 and hasattr(parts[0], "layers"):
+    if len(parts) == 3 and (
+        hasattr(parts[0], "layers") or (isinstance(value, tuple) and is_function(parts[0]))
+    ):
         return parts[0], parts[1], parts[2]
     got = type(value).__name__
     if isinstance(value, tuple):
         got = "(" + ", ".join(type(part).__name__ for part in value) + ")"
+    if isinstance(value, Mapping):
+        got = f"a dict with the keys {', '.join(map(str, value)) or '(none)'}"
     raise UserError(
-        f"{target} gives {got}, not (network, x, y)",
-        help="return a network with layers and loss, an array of inputs and an array of targets",
+        f"{target} gives {got}, not (network, x, y) or (loss, params, grads)",
+        help="return a network with layers and loss, inputs and targets; or a function, its parameters, its gradients",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -18,8 +19,10 @@ def as_text(check: GradCheck) -> str:
     """The table, then each fault with the mistake that explains it, then the notes."""
     cells = [HEADER, *(row_cells(row) for row in shown_rows(check))]
     widths = [max(len(row[column]) for row in cells) for column in range(4)]
+    named = any(row[0] for row in cells[1:]) or len(cells) == 1  # arrays of a function belong to no layer
     lines = [
-        f"{layer:{widths[0]}}  {parameter:{widths[1]}}  {entries:>{widths[2]}}   {error:{widths[3]}}   {verdict}"
+        (f"{layer:{widths[0]}}  " if named else "")
+        + f"{parameter:{widths[1]}}  {entries:>{widths[2]}}   {error:{widths[3]}}   {verdict}"
         for layer, parameter, entries, error, verdict in cells
     ]
     for fault in check.faults[:FAULTS_SHOWN]:
@@ -49,6 +52,8 @@ def row_cells(row: Row) -> tuple[str, str, str, str, str]:
     if row.verdict is Verdict.DISAGREES:
         verdict += f" in {row.wrong:,} of {row.entries:,}"
         error = f"{row.worst:.1e} at [{', '.join(map(str, row.index))}]"
+        if not row.index and not row.equation:  # no entry is known, or it is a single number
+            error = "–" if math.isnan(row.worst) else f"{row.worst:.1e}"
     elif row.verdict is Verdict.AGREES:
         error = f"{row.worst:.1e} ± {row.error:.0e}"
     else:
@@ -61,17 +66,21 @@ def row_cells(row: Row) -> tuple[str, str, str, str, str]:
 def fault_lines(fault: Fault) -> list[str]:
     """What is wrong, and the mistake that explains it."""
     after = " The layers after it agree." if fault.isolated else ""
-    lines = [printable(f"▲ {fault.layer}: {fault.sentence} ({fault.equation}).{after}")]
+    where = f" ({fault.equation})" if fault.equation else ""
+    lines = [printable(f"▲ {fault.layer}: {fault.sentence}{where}.{after}")]
+    if not fault.mistakes and not fault.equation:
+        return lines  # the catalogue is of layers
     if not fault.mistakes:
         return [*lines, "  No mistake in the catalogue reproduces your gradient."]
     if len(fault.mistakes) > 1:
         lines.append(f"  Your gradient equals each of these {len(fault.mistakes)}, entry by entry:")
         for mistake in fault.mistakes:
-            lines += [f"  {mistake.name} ({_residual(mistake)})", *_formulas(mistake)]
+            lines += [f"  {mistake.name} ({_residual(mistake)})", *_formulas(mistake, fault)]
         return lines
     mistake = fault.mistakes[0]
-    lead = f"  Your gradient equals, entry by entry ({_residual(mistake)}), the one with"
-    return [*lines, f"{lead} {mistake.name}:", *_formulas(mistake)]
+    how = "entry by entry" if fault.equation else "along random directions"
+    lead = f"  Your gradient equals, {how} ({_residual(mistake)}), the one with"
+    return [*lines, f"{lead} {mistake.name}:", *_formulas(mistake, fault)]
 
 
 def _residual(mistake: Mistake) -> str:
@@ -83,8 +92,9 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else REPLACEMENT for c in text)
 
 
-def _formulas(mistake: Mistake) -> list[str]:
-    return [f"     yours      {mistake.yours}", f"     should be  {mistake.should}{ORIENTATION}"]
+def _formulas(mistake: Mistake, fault: Fault) -> list[str]:
+    orientation = ORIENTATION if fault.equation else ""
+    return [f"     yours      {mistake.yours}", f"     should be  {mistake.should}{orientation}"]
 
 
 def as_html(check: GradCheck) -> str:

@@ -1,0 +1,66 @@
+"""`nndebug.gradcheck`: a network with inputs and targets, or any function with parameters and gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..errors import UserError
+from .blackbox import gradcheck_function
+from .check import gradcheck as gradcheck_network
+from .result import GradCheck
+
+KEYS = ("loss", "params", "grads")
+"""Of a target given as a dict."""
+
+NETWORK_ONLY = ("samples", "optimizer")
+
+
+def gradcheck(target: Any, *arguments: Any, **keywords: Any) -> GradCheck:
+    """Checks every entry of a gradient against numerical derivatives, and names what is wrong.
+
+    Called in one of three ways:
+
+        gradcheck(network, x, y, samples=None, optimizer=None)    layers with forward and backward, and a loss
+        gradcheck(loss, params, grads)                            any scalar function of arrays
+        gradcheck({"loss": loss, "params": params, "grads": grads})
+
+    Args:
+        target: a network, a function or a dict; what has layers or a backward is a network.
+        arguments: as above; see `gradcheck_network` and `gradcheck_function`.
+        keywords: those of the two; `seed` is of both.
+
+    Returns:
+        A `GradCheck`: truthy when all agrees; prints as a table.
+
+    Raises:
+        UserError: what is given is none of these, or cannot be run.
+    """
+    if isinstance(target, Mapping):
+        if arguments or not set(KEYS) <= set(target):
+            raise UserError(
+                f"a dict with the keys {', '.join(map(str, target)) or '(none)'} is no target",
+                help='gradcheck({"loss": loss, "params": params, "grads": grads})',
+            )
+        return gradcheck_function(*(target[key] for key in KEYS), **_of_functions(keywords))
+    if not is_function(target):
+        return gradcheck_network(target, *arguments, **keywords)
+    named = {key: keywords.pop(key) for key in KEYS[1:] if key in keywords}
+    given = dict(zip(KEYS[1:], arguments)) | named
+    if len(arguments) > 2 or len(given) < 2:
+        raise UserError(
+            "a function is checked with its parameters and gradients", help="gradcheck(loss, params, grads)"
+        )
+    return gradcheck_function(target, given["params"], given["grads"], **_of_functions(keywords))
+
+
+def is_function(thing: Any) -> bool:
+    """Whether this is a function to be checked, and no network."""
+    return callable(thing) and not hasattr(thing, "layers") and not hasattr(thing, "backward")
+
+
+def _of_functions(keywords: Mapping[str, Any]) -> dict[str, Any]:
+    for key in NETWORK_ONLY:
+        if keywords.get(key) is not None:
+            raise UserError(f"{key} is for networks; nothing is known about a function's inside")
+    return {key: value for key, value in keywords.items() if key not in NETWORK_ONLY}
