@@ -149,25 +149,28 @@ class GELU(Activation):
 
 
 class Softmax(Activation):
-    """a = exp(z) / sum(exp(z)) over the last axis. With cross-entropy, leave it out: that loss takes logits."""
+    """a = exp(z) / sum(exp(z)) over the units: the columns of rows, the channels of images at every place.
+
+    With cross-entropy, leave it out: that loss takes logits.
+    """
 
     kind = "softmax"
 
     def value(self, z: Array, out: Array | None = None) -> Array:
-        return softmax(z, out)
+        return softmax(z, out, axis=1 if z.ndim > 1 else 0)
 
     def backward(self, output_gradient: Array) -> Array:
         # J v = a * (v - <a, v>): every output depends on every input of the row.
-        inner: Array = np.einsum("ij,ij->i", output_gradient, self._a)[:, None]
+        inner: Array = np.einsum("ij...,ij...->i...", output_gradient, self._a)[:, None]
         out = np.subtract(output_gradient, inner, out=self.buffer("dz", self._a.shape, self._a.dtype))
         return np.multiply(out, self._a, out=out)
 
 
-def softmax(z: Array, out: Array | None = None) -> Array:
-    """Softmax over the last axis of z (batch, classes); the row maximum is subtracted first."""
-    out = np.asarray(np.subtract(z, np.maximum.reduce(z, axis=-1, keepdims=True), out=out))
+def softmax(z: Array, out: Array | None = None, axis: int = -1) -> Array:
+    """Softmax over one axis of z, the last of (batch, classes); its maximum is subtracted first."""
+    out = np.asarray(np.subtract(z, np.maximum.reduce(z, axis=axis, keepdims=True), out=out))
     np.exp(out, out=out)
-    return np.divide(out, np.add.reduce(out, axis=-1, keepdims=True), out=out)
+    return np.divide(out, np.add.reduce(out, axis=axis, keepdims=True), out=out)
 
 
 ACTIVATIONS: dict[str, type[Activation]] = {

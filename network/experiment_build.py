@@ -11,15 +11,17 @@ import numpy as np
 
 from .activations import ACTIVATIONS, Activation, LeakyReLU
 from .arrays import Array
+from .convolution import Conv2D, MaxPool2D
 from .data import Dataset
 from .data.download import Progress
-from .errors import ExperimentError
+from .errors import ExperimentError, ShapeError
 from .experiment_data import load_data, with_targets
 from .experiment_fields import refusal
 from .experiment_loss import map_loss
-from .initializers import INITIALIZERS, Initializer, Shape, constant
+from .initializers import INITIALIZERS, Initializer, Shape, constant, fans
 from .layers import Dense, Dropout, Flatten, Layer
 from .model import Sequential
+from .normalization import BatchNorm
 from .optimizers import SGD, Adam, Momentum, Optimizer
 
 KERAS_SLOPE = 0.3
@@ -73,24 +75,27 @@ def notes(spec: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _check_layers(layers: list[dict[str, Any]]) -> float:
-    """Refuses what the core has no layers for; returns the L2 factor that all dense layers share."""
+    """Refuses what the core has no layers for; returns the L2 factor that all layers with weights share."""
     factors = set()
     for position, layer in enumerate(layers):
         where = f"model.layers[{position}]" + (f", {layer['name']!r}" if "name" in layer else "")
-        if layer["type"] in ("conv", "pool", "batchnorm"):
-            raise refusal(layer["type"], where, "the core has dense, dropout, flatten and activation layers")
+        if layer.get("padding") == "same" and layer["kernel"] % 2 == 0:
+            # Programs differ in the side that gets the odd entry, and even in the size of what comes out.
+            raise refusal("padding same of an even kernel", where, "give a kernel of odd size")
         activation = layer.get("activation", "linear")
         if activation != "linear" and activation not in ACTIVATIONS:
             raise refusal(activation, where, "the core has linear, " + ", ".join(_known_activations()))
         if layer.get("l1"):
             raise refusal("l1", where, "the core has l2 only")
-        if layer["type"] == "dense":
+        if layer["type"] in ("dense", "conv"):
             factors.add(layer.get("l2", 0.0))
             initializer(layer.get("init", {"kind": "glorot_uniform"}), where)
             initializer(layer.get("bias_init", {"kind": "zeros"}), where, bias=True)
     if len(factors) > 1:
         raise refusal(
-            f"l2 that differs between layers ({', '.join(f'{f:g}' for f in sorted(factors))})", "model.layers"
+            f"l2 that differs between layers ({', '.join(f'{f:g}' for f in sorted(factors))})",
+            "model.layers",
+            "give every layer with weights the same",
         )
     return float(factors.pop()) if factors else 0.0
 
@@ -110,21 +115,20 @@ def _final_activation(layers: list[dict[str, Any]]) -> str:
 def _layers(layers: list[dict[str, Any]], shape: tuple[int, ...], seed: int) -> Iterator[Layer]:
     for position, layer in enumerate(layers):
         kind, name = layer["type"], layer.get("name")
+        _check_shape(kind, shape, f"model.layers[{position}]")
         if kind == "dense":
-            if len(shape) != 1:
-                raise ExperimentError(
-                    f"model.layers[{position}]: dense expects rows of numbers, got samples of shape {shape}",
-                    help="put a layer of type 'flatten' before it",
-                )
-            yield Dense(
-                shape[0],
-                layer["units"],
-                init=initializer(layer.get("init", {"kind": "glorot_uniform"})),
-                bias_init=initializer(layer.get("bias_init", {"kind": "zeros"}), bias=True),
-                bias=layer.get("bias", True),
-                name=name,
-            )
+            yield Dense(shape[0], layer["units"], **_weights(layer), name=name)
             shape = (layer["units"],)
+        elif kind in ("conv", "pool"):
+            made = _windowed(layer, shape, name)
+            try:
+                rows, columns = made.axes((1, *shape))
+            except ShapeError as error:
+                raise ExperimentError(f"model.layers[{position}]: {error}", help=error.help) from None
+            yield made
+            shape = (layer.get("filters", shape[0]), rows.outputs, columns.outputs)
+        elif kind == "batchnorm":
+            yield BatchNorm(shape[0], name=name)
         elif kind == "dropout":
             # Of its own stream: two dropout layers must not drop the same units.
             stream = int(np.random.SeedSequence([seed, position]).generate_state(1)[0])
@@ -136,6 +140,35 @@ def _layers(layers: list[dict[str, Any]], shape: tuple[int, ...], seed: int) -> 
             yield _activation(
                 activation, layer.get("slope", KERAS_SLOPE), name if kind == "activation" else None
             )
+
+
+def _check_shape(kind: str, shape: tuple[int, ...], where: str) -> None:
+    if kind == "dense" and len(shape) != 1:
+        raise ExperimentError(
+            f"{where}: dense expects rows of numbers, got samples of shape {shape}",
+            help="put a layer of type 'flatten' before it",
+        )
+    if kind in ("conv", "pool") and len(shape) != 3:
+        raise ExperimentError(
+            f"{where}: {kind} expects images (channels, height, width), got samples of shape {shape}",
+            help="image = true beside the kind of data gives digits as images",
+        )
+
+
+def _weights(layer: Mapping[str, Any]) -> dict[str, Any]:
+    """How a layer's parameters begin."""
+    return {
+        "init": initializer(layer.get("init", {"kind": "glorot_uniform"})),
+        "bias_init": initializer(layer.get("bias_init", {"kind": "zeros"}), bias=True),
+        "bias": layer.get("bias", True),
+    }
+
+
+def _windowed(layer: Mapping[str, Any], shape: tuple[int, ...], name: str | None) -> Conv2D | MaxPool2D:
+    if layer["type"] == "pool":
+        return MaxPool2D(layer["size"], name=name)
+    padding = layer.get("padding", "valid")
+    return Conv2D(shape[0], layer["filters"], layer["kernel"], padding=padding, **_weights(layer), name=name)
 
 
 def _activation(kind: str, slope: float, name: str | None) -> Activation:
@@ -168,13 +201,13 @@ def _drawn(init: Mapping[str, Any]) -> Callable[[np.random.Generator, Shape], Ar
             case "uniform":
                 return rng.uniform(init["low"], init["high"], shape)
             case "he_uniform":
-                limit = math.sqrt(6 / shape[0])
+                limit = math.sqrt(6 / fans(shape)[0])
                 return rng.uniform(-limit, limit, shape)
             case "trunc_normal":
                 return _truncated(rng, shape, init["std"])
             case "he_normal":
                 # Keras: truncated at two deviations, widened so that the variance is 2 / inputs all the same.
-                return _truncated(rng, shape, math.sqrt(2 / shape[0]) / STD_WITHIN_TWO)
+                return _truncated(rng, shape, math.sqrt(2 / fans(shape)[0]) / STD_WITHIN_TWO)
             case _:
                 return constant(rng, shape, init["value"])
 

@@ -59,14 +59,15 @@ def _load(
             return load_mnist(folder, download, progress)
         return _some_mnist(params, seed, data.get("pixels", "raw"), read_mnist(folder, download, progress))
     if kind == "digits":
-        digits = load_digits(seed=seed, **params)
-        if data.get("pixels", "unit") == "unit":
-            return digits
-        # Multiplying by a power of two undoes the division without a trace.
-        (x, y), (test_x, test_y) = digits.train, digits.test
-        return replace(
-            digits, train=(x * 16, y), test=(test_x * 16, test_y), note="UCI optical digits, pixels 0..16"
+        image = params.get("image", False)
+        digits = load_digits(seed=seed, **{name: value for name, value in params.items() if name != "image"})
+        # Multiplying by a power of two undoes the division to 0..1 without a trace.
+        factor = np.float32(1 if data.get("pixels", "unit") == "unit" else 16)
+        (x, y), (test_x, test_y) = (
+            (x.reshape(-1, 1, 8, 8) if image else x, y) for x, y in (digits.train, digits.test)
         )
+        note = digits.note if factor == 1 else "UCI optical digits, pixels 0..16"
+        return replace(digits, train=(x * factor, y), test=(test_x * factor, test_y), note=note)
     if kind not in SYNTHETIC:
         raise refusal(
             kind,

@@ -50,7 +50,7 @@ OTHER_GENERATORS = _words(
 DRAWN: Fields = {"n": integer(2), "test": NOT_NEGATIVE}
 MNIST_ROWS = {"train": 50_000, "test": 10_000}
 PARAMS: dict[str, Fields] = {
-    "digits": {"test_share": number(above=0, below=1)},
+    "digits": {"test_share": number(above=0, below=1), "image": boolean},
     "mnist": {
         "train": integer(1),
         "test": integer(1),
@@ -154,7 +154,7 @@ PREPROCESS = table({"x": STEPS, "y": STEPS, "x_test": STEPS, "y_test": STEPS})
 
 # --- model ------------------------------------------------------------------------------------------------------
 
-ACTIVATIONS = _words("linear relu tanh sigmoid softmax leaky_relu elu selu softsign softmax_over_batch")
+ACTIVATIONS = _words("linear relu tanh sigmoid softmax leaky_relu gelu elu selu softsign softmax_over_batch")
 INITS: Kinds = {
     **dict.fromkeys(_words("he xavier lecun zeros glorot_uniform he_uniform he_normal"), ({}, ())),
     "normal": ({"std": NOT_NEGATIVE, "mean": number()}, ()),

@@ -319,7 +319,7 @@ def test_mlp_from_arguments():
         ({"layers": (64,)}, "layers: expected the widths of inputs and outputs at least"),
         ({"layers": (64, 0, 10)}, r"model.layers\[0\].units: expected a whole number of at least 1, got 0"),
         ({"lr": -1}, "optimizer.lr: expected a finite number above 0, got -1"),
-        ({"activation": "gelu"}, "activation: expected an activation, got 'gelu', did you mean"),
+        ({"activation": "gellu"}, "activation: expected an activation, got 'gellu', did you mean 'gelu'"),
         ({"data": "digit"}, "did you mean 'digits'"),
         ({"dtype": "float16"}, "model.dtype: expected a dtype, got 'float16'"),
         ({"optimizer": "adm"}, "did you mean 'adam'"),
