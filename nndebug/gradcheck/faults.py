@@ -123,7 +123,9 @@ class Diagnosis:
             weight=trial.weight, function=recognise(trial.x, trial.y) if part == "activation" else None,
             others=self._other_weights(trial.index),
         )  # fmt: skip
-        return name_mistakes(evidence, CATALOGUES)
+        # The candidates for these parts are products of matrices: a convolution has other ones.
+        known = self.forms[trial.index] is not None or part not in ("input", "weight", "bias")
+        return name_mistakes(evidence, CATALOGUES if known else {})
 
     # --- the network around the layers --------------------------------------------------------------------------
 

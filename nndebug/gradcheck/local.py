@@ -28,6 +28,9 @@ OFF_KINK = 0.1
 """Random inputs keep this distance from 0, where ReLU has its kink."""
 
 
+MOSTLY = 0.5
+"""Where at least this share of a layer's outputs has a derivative, the others are left out."""
+
 MOST_COLUMNS = 2000
 """Columns of a layer's input that are shifted one by one to name a mistake."""
 
@@ -210,20 +213,32 @@ def _projections(
     """⟨u, J v⟩ against ⟨backward(u), v⟩ for the input and every parameter."""
     layer, name = tape.layers[index], site(tape.layers, index)
     parameters = getattr(layer, "parameters", {})
+    moves: dict[str, list[tuple[Array, Array, Array, Array]]] = {}
+    for part, gradient in given.items():
+        at = x if part == "input" else parameters[part]
+        if gradient is None or gradient.shape != at.shape:
+            continue
+        moves[part] = []
+        for _ in range(DIRECTIONS):
+            v = rng.normal(size=at.shape).astype(at.dtype)
+            moves[part].append((v, *_along(y, tape.eps, _shifting(tape, index, x, part, v))))
+    smooth_everywhere = np.logical_and.reduce([move[3] for part in moves.values() for move in part])
+    if MOSTLY < np.mean(smooth_everywhere) < 1:
+        # A window of max pooling that two entries compete for has no derivative: the others are asked.
+        u = np.where(smooth_everywhere, u, 0.0).astype(u.dtype)
+        tape.forward(index, x)
+        given, _ = _backward(tape, index, u)
     rows = []
     for part, gradient in given.items():
         if part == "input" and gradient is None and not index:
             continue
-        at = x if part == "input" else parameters[part]
         equation = _equation(tape, index, part)
-        if gradient is None or gradient.shape != at.shape:
+        if part not in moves or gradient is None:
+            at = x if part == "input" else parameters[part]
             rows.append(compare(name, part, equation, gradient, np.zeros(at.shape), 0.0))
             continue
         claimed, right, error, size = [], [], [], []
-        for _ in range(DIRECTIONS):
-            v = rng.normal(size=at.shape).astype(at.dtype)
-            shifted = _shifting(tape, index, x, part, v)
-            change, change_error, smooth = _along(y, tape.eps, shifted)
+        for v, change, change_error, smooth in moves[part]:
             kink_error = np.where(smooth, 0.0, np.abs(change))
             right.append(float((u * change).sum()))
             error.append(float((np.abs(u) * (change_error + kink_error)).sum()))

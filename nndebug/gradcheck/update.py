@@ -101,7 +101,7 @@ def check_update(network: Any, optimizer: Any, rng: np.random.Generator) -> tupl
     faults: list[Fault] = []
     # Layer by layer from the output down, as in the table above.
     for key in sorted(parameters, key=lambda key: -_position(network, key)):
-        case = _Case(rule, start[key], gradients[key], key.rpartition(".")[2] == "bias", samples)
+        case = _Case(rule, start[key], gradients[key], _unpenalised(network, key), samples)
         layer, parameter = _split(network, key)
         what = [("update", plain[key], replace(rule, decay=0.0))]
         if decay:
@@ -111,6 +111,13 @@ def check_update(network: Any, optimizer: Any, rng: np.random.Generator) -> tupl
             rows.append(row)
             faults += [fault] if fault else []
     return rows, faults
+
+
+def _unpenalised(network: Any, key: str) -> bool:
+    """Whether the penalty leaves a parameter out: biases, and what else its layer says, as the scales of a norm."""
+    name, _, parameter = key.rpartition(".")
+    owner = next((a for a in network.layers if a.name == name and parameter in a.parameters), None)
+    return parameter in getattr(owner, "unpenalised", ("bias",))
 
 
 @dataclass(frozen=True)
