@@ -188,11 +188,12 @@ class Structured:
         def row(derivative: Derivative) -> Row:
             dz, error = derivative.settled(None)
             error = np.where(derivative.kinked, error + np.abs(derivative.left - derivative.right), error)
-            return compare(
+            compared = compare(
                 site(tape.layers, index), parameter, equation_of(values), claimed,
                 dz.sum(axis=0).reshape(values.shape), error.sum(axis=0).reshape(values.shape),
                 kinks=int(derivative.kinked.sum()), eps=tape.eps, reference=self.reference,
             )  # fmt: skip
+            return _explained(compared, derivative)
 
         first = row(derivative)
         return (

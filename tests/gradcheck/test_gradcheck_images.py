@@ -85,6 +85,15 @@ def test_a_norm_is_no_false_alarm_and_the_penalty_may_leave_it_out(norm):
     assert {layer for layer, _ in unresolved(check)} <= ({"conv1"} if mixed else set())
 
 
+def test_empty_borders_with_biases_of_zero_are_checked_beside_their_kinks():
+    network = finished([Conv2D(1, 3, 3, padding=1), ReLU()], (1, 6, 6))
+    x = np.zeros((9, 1, 6, 6))
+    x[:, :, 2:4, 2:4] = images((1, 2, 2))
+    check = gradcheck(network, x)
+    assert check, str(check)
+    assert any("parameters were moved" in note for note in check.notes)
+
+
 class Flipped(Conv2D):
     """Passes the gradient back as a true convolution would: the kernel turned by half."""
 
