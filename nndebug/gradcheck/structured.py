@@ -88,8 +88,7 @@ class Structured:
         self.tape, self.claimed, self.forms = tape, claimed, forms
         self.reference = 0.0
         self._noises: dict[int, Array] = {}
-        coupled = [index for index in range(len(tape.layers) + 1) if tape.coupled(index)]
-        self.mixing = coupled[-1] if coupled else -1
+        self.mixing = max(tape.mixers, default=-1)
 
     def rows(self) -> list[Row]:
         """One row for each parameter, from the output down."""
@@ -119,7 +118,8 @@ class Structured:
         form = self.forms[index]
         reason = self._obstacle(index)
         rows = []
-        if form and not reason:
+        mixed = index < self.mixing
+        if form and not reason and not mixed:
             derivative = self._derivative(Outputs(tape, index + 1), index + 1)
             rows = self._linear_rows(index, form, derivative)
             if any(row.verdict is Verdict.DISAGREES for row in rows):
@@ -133,7 +133,8 @@ class Structured:
                 rows = self._linear_rows(index, form, derivative)
             return rows
         for parameter, values in parameters.items():
-            too_many = f"{values.size:,} entries and not x @ weight + bias: too many to shift one by one"
+            why_each = f"{site(tape.layers, self.mixing)} mixes samples" if mixed else "not x @ weight + bias"
+            too_many = f"{values.size:,} entries and {why_each}: too many to shift one by one"
             why = reason or (too_many if values.size > MOST_ENTRIES else "")
             if values.dtype.kind != "f":
                 why = f"it is {values.dtype}: only floating-point parameters have gradients"
@@ -151,11 +152,8 @@ class Structured:
         broken = self.claimed.broken
         if broken and index <= broken.index and not any(key[0] == index for key in self.claimed.gradients):
             return broken.short
-        if index < self.mixing:
-            mixer = (
-                "the loss" if self.mixing == len(self.tape.layers) else site(self.tape.layers, self.mixing)
-            )
-            return f"{mixer} mixes samples, so samples cannot be shifted all at once"
+        if self.mixing == len(self.tape.layers):
+            return "the loss mixes samples, so it cannot be told whose change is whose"
         return ""
 
     def _linear_rows(self, index: int, form: Linear, derivative: Derivative) -> list[Row]:

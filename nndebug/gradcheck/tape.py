@@ -64,6 +64,7 @@ class Tape:
 
     Attributes:
         inputs, outputs: arrays of every layer (batch, …); copies.
+        mixers: layers (the number of layers: the loss) that mix samples, as batch normalisation does.
         per_sample: each sample's share of the loss (batch,); they add up to `loss_value`.
         eps: machine epsilon of the coarsest layer.
         notes: sentences worth telling the user.
@@ -87,6 +88,7 @@ class Tape:
         self.outputs: list[Array] = []
         self._record()
         self._weigh()
+        self.mixers = {index for index in range(len(self.layers) + 1) if self.coupled(index)}
 
     @property
     def output(self) -> Array:
@@ -123,7 +125,8 @@ class Tape:
                 side = (stack > 0).reshape(copies, self.batch, -1)
                 before = (self.inputs[index] > 0).reshape(self.batch, -1)
                 flips += np.count_nonzero(side != before, axis=2)
-            if self._states[index]:  # random: the mask of the batch, again for every copy
+            # Random: the mask of the batch, again for every copy. Mixing: a copy must not see the others.
+            if self._states[index] or index in self.mixers:
                 blocks = stack.reshape((copies, self.batch, *stack.shape[1:]))
                 stack = np.concatenate([np.array(self.forward(index, block)) for block in blocks])
             else:

@@ -162,12 +162,14 @@ class WrongCenter(Center):
         return output_gradient
 
 
-def test_samples_that_depend_on_each_other_are_unresolved_but_the_layer_is_checked():
+def test_below_samples_that_depend_on_each_other_entries_are_shifted_one_by_one():
     result = gradcheck(Sequential(Dense(5, 6), Center(), Sigmoid(), Dense(6, 3), loss=CrossEntropy()))
-    assert result.exit_code == 3
-    assert "center1 mixes samples" in rows(result)["hidden1.weight"].reason
-    assert rows(result)["output.weight"].verdict is Verdict.AGREES
-    assert all(row.verdict is Verdict.AGREES for row in result.parts)
+    assert result, result
+    assert all(row.verdict is Verdict.AGREES for row in (*result.rows, *result.parts))
+    large = gradcheck(Sequential(Dense(3000, 7), Center(), Sigmoid(), Dense(7, 3), loss=CrossEntropy()))
+    assert large.exit_code == 3
+    assert "21,000 entries and center1 mixes samples: too many" in rows(large)["hidden1.weight"].reason
+    assert rows(large)["hidden1.bias"].verdict is Verdict.AGREES
     wrong = gradcheck(Sequential(Dense(5, 6), WrongCenter(), Sigmoid(), Dense(6, 3), loss=CrossEntropy()))
     assert wrong.exit_code == 1
     assert [(f.layer, f.equation) for f in wrong.faults] == [("center1", "BP2")]
