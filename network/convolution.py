@@ -229,6 +229,13 @@ class MaxPool2D(Pool2D):
                 np.maximum(a, view, out=a)
         return a
 
+    def winners(self, x: Array) -> Array:
+        """Which place of its window is the largest: (batch, channels, rows, columns) whole numbers, row by row."""
+        axes = self.axes(x.shape)
+        fresh = self.sharing()  # its buffers are not those of the last forward pass
+        views = [view for _, _, view in self.places(fresh.padded(x, axes, -np.inf), axes)]
+        return np.asarray(np.argmax(views, axis=0))
+
     def backward(self, output_gradient: Array) -> Array:
         gradient = self._padded_gradient(output_gradient.dtype)
         shape = self._a.shape

@@ -121,10 +121,12 @@ class Tape:
         flips = np.zeros((copies, self.batch), np.int64)
         for index in range(level, len(self.layers)):
             layer = self.layers[index]
-            if getattr(layer, "kind", None) in KINKED:
-                side = (stack > 0).reshape(copies, self.batch, -1)
-                before = (self.inputs[index] > 0).reshape(self.batch, -1)
-                flips += np.count_nonzero(side != before, axis=2)
+            side = _pieces(layer, stack)
+            if side is not None:
+                before = _pieces(layer, self.inputs[index]).reshape(self.batch, -1)
+                flips += np.count_nonzero(side.reshape(copies, self.batch, -1) != before, axis=2)
+            if index in self.mixers:  # what flips in one sample is felt by all
+                flips[...] = flips.sum(axis=1, keepdims=True)
             # Random: the mask of the batch, again for every copy. Mixing: a copy must not see the others.
             if self._states[index] or index in self.mixers:
                 blocks = stack.reshape((copies, self.batch, *stack.shape[1:]))
@@ -318,6 +320,13 @@ class Tape:
             if gradient is None:
                 break
         return deltas, loss_gradient, None
+
+
+def _pieces(layer: Any, x: Array) -> Any:
+    """Which linear piece of a piecewise linear layer every entry is on, (batch, …); None for other layers."""
+    if getattr(layer, "kind", None) in KINKED:
+        return x > 0
+    return layer.winners(x) if hasattr(layer, "winners") else None  # max pooling
 
 
 def _takes(function: Any, keyword: str) -> bool:

@@ -70,7 +70,7 @@ def test_correct_networks_of_images_are_never_called_wrong(kernel, stride, paddi
     layers = [Conv2D(2, 2, kernel, stride, padding), activation(), *([then()] if then else [])]
     check = gradcheck(finished(layers, (2, 5, 6), seed=seed), images((2, 5, 6), seed), seed=seed)
     assert not disagreeing(check), str(check)
-    if then is not MaxPool2D:  # entries that compete for a window are a kink: that is said, never guessed
+    if activation not in (ReLU, LeakyReLU) and then is not MaxPool2D:  # kinks are said, never guessed
         assert not unresolved(check), str(check)
 
 

@@ -102,6 +102,16 @@ def test_of_equal_largest_entries_the_first_gets_the_gradient():
     )
 
 
+def test_the_winners_of_max_pooling_are_the_places_that_get_the_gradient():
+    x, layer = np.round(np.random.default_rng(0).normal(size=(3, 2, 7, 5))), MaxPool2D((2, 3), 2, "same")
+    layer.training = True
+    y = layer.forward(x).copy()
+    winners = layer.winners(-x), layer.winners(x)
+    np.testing.assert_array_equal(layer._a, y)  # a look at other inputs leaves the last pass as it was
+    for i, j, seen in windows(x, (2, 3), (2, 2), "same", -np.inf):
+        np.testing.assert_array_equal(winners[1][:, :, i, j], seen.reshape(3, 2, -1).argmax(axis=2))
+
+
 def test_average_pooling_of_ones_is_one_at_the_border_too():
     np.testing.assert_array_equal(AvgPool2D(3, 2, 1).forward(np.ones((2, 3, 8, 5))), np.ones((2, 3, 4, 3)))
 
