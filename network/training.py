@@ -111,8 +111,10 @@ def fit(
     return training.results
 
 
-def evaluate(network: Sequential, data: Pair, rows: int = 4096) -> Evaluation:
+def evaluate(network: Sequential, data: Pair, rows: int | None = None) -> Evaluation:
     """Mean loss and accuracy in evaluation mode, `rows` samples at a time; leaves the network as it was.
+
+    By default 4,096 at a time, images 512: what a convolution gives is many times as large as they are.
 
     Accuracy is the share of samples whose predicted class is the label; None if the targets are not classes.
 
@@ -126,6 +128,7 @@ def evaluate(network: Sequential, data: Pair, rows: int = 4096) -> Evaluation:
         raise DataError("cannot evaluate on no samples", help="give at least one row")
     network, loss, right = network.twin(), 0.0, 0
     labels = class_numbers(y, _outputs(network, x), network.loss)
+    rows = rows or (4096 if np.ndim(x) <= 2 else 512)
     for start in range(0, len(x), rows):
         part = slice(start, start + rows)
         output = network.forward(x[part])

@@ -23,6 +23,7 @@ from network import (
     ShapeError,
     Tanh,
     convolution,
+    evaluate,
     fit,
 )
 from network.initializers import fans, he, lecun, xavier
@@ -298,3 +299,20 @@ def test_neighbours_that_do_not_fit_are_refused(layers, said):
         Sequential(*layers)
     assert str(caught.value).startswith(said)
     assert caught.value.help
+
+
+def test_images_are_evaluated_few_at_a_time():
+    seen = []
+
+    class Watched(Conv2D):
+        def forward(self, x):
+            seen.append(len(x))
+            return super().forward(x)
+
+    network = Sequential(Watched(1, 2, 3), Flatten(), Dense(8, 3), loss=CrossEntropy())
+    rng = np.random.default_rng(0)
+    data = rng.normal(size=(1100, 1, 4, 4)), rng.integers(0, 3, 1100)
+    by_parts, at_once = evaluate(network, data), evaluate(network, data, rows=2000)
+    assert max(seen[: len(seen) // 2]) == 512
+    assert by_parts.loss == pytest.approx(at_once.loss, rel=1e-6)
+    assert by_parts.accuracy == at_once.accuracy
