@@ -11,9 +11,10 @@ from ..signals import Array
 from .calling import guarded, takes_an_argument
 from .comparing import failed, shape_trouble, unresolved
 from .containers import Path, gradients_of, leaves, name_of, numbers, sharing
+from .finding import Finding
 from .measuring import Measured
 from .result import Fault, GradCheck, Row, Verdict
-from .tensors import Finding, Tensor
+from .tensors import Tensor
 
 RANDOM = 1e-6
 """Values at the same parameters that differ by more than this share of the loss are random; less is rounding."""
@@ -108,7 +109,7 @@ class _Check:
         known = [g for g in self.given.values() if g is not None and g.size and g.dtype.kind == "f"]
         finite = [float(np.abs(g).max()) for g in known if np.isfinite(g).all()]
         reference = max(finite, default=0.0)
-        rows, constant = [], True
+        rows, measured = [], False
         for path, array in self.arrays.items():
             trouble = _trouble(array)
             given = self.given[path]
@@ -121,17 +122,15 @@ class _Check:
                 tensor = Tensor(self.loss, path, given, reference, self.rng)
                 finding = tensor.check(self._others(path))
                 row = self._row(path, tensor, finding)
-                constant = constant and finding.constant
+                measured = True
                 self.many_kinks = self.many_kinks or finding.many_kinks
-            else:
-                constant = False
             rows.append(row)
         late = self.loss.again()
         if _differ(self.loss.base, late):
             reason = _random(self.loss.base, late)
             self.faults.clear()
             return [self._row_without(path, reason) for path in self.arrays], self._finished()
-        if constant and any(array.size for array in self.arrays.values()):
+        if measured and not self.loss.moved:
             reason = "the loss is the same whatever the parameters: does it read its argument?"
             self.faults.clear()
             return [self._row_without(path, reason) for path in self.arrays], self._finished()
@@ -193,8 +192,11 @@ class _Check:
         bad = ~np.isfinite(given)
         if bad.any():
             at = tuple(int(i) for i in np.unravel_index(int(np.argmax(bad)), bad.shape))
-            reason = f"{int(bad.sum()):,} of its {given.size:,} entries are NaN or infinite, first {list(at)}"
-            self._accuse(name_of(path), f"its gradient is not finite: {reason}")
+            reason = f"NaN or infinite, first at {list(at)}"
+            self._accuse(
+                name_of(path),
+                f"{int(bad.sum()):,} of its {given.size:,} gradient entries NaN or infinite, first at {list(at)}",
+            )
             nan = float("nan")
             return Row(
                 layer, parameter, "", array.size, int(bad.sum()), nan, at, float(given[at]), nan, nan,
@@ -214,7 +216,7 @@ class _Check:
 
     def _row(self, path: Path, tensor: Tensor, f: Finding) -> Row:
         layer, parameter = _split(path)
-        if f.reason:
+        if f.reason and not f.wrong:
             return self._row_without(path, f.reason)
         size = tensor.size
         if not f.wrong:

@@ -62,5 +62,8 @@ def is_function(thing: Any) -> bool:
 def _of_functions(keywords: Mapping[str, Any]) -> dict[str, Any]:
     for key in NETWORK_ONLY:
         if keywords.get(key) is not None:
-            raise UserError(f"{key} is for networks; nothing is known about a function's inside")
+            raise UserError(
+                f"{key} is for networks; nothing is known about the inside of a function",
+                help="leave it out: gradcheck(loss, params, grads)",
+            )
     return {key: value for key, value in keywords.items() if key not in NETWORK_ONLY}

@@ -21,6 +21,9 @@ COARSE_SPACING = 1e-4
 
 TINY = 1e-9
 SINGLE_EPS = 1.2e-7
+SMALLEST = 1e-4
+"""Parameters are not taken to be smaller than this."""
+
 FIRST_STEP = 1e-4
 SHRINK = 16.0
 GROW = 8.0
@@ -101,6 +104,7 @@ class Measured:
         base: its value at the base point.
         noise: standard deviation of its rounding.
         coarse: whether it computes in float32 somewhere.
+        moved: whether any other point gave another value.
         changed: names of parameters that the loss changed in its argument, and by how much.
     """
 
@@ -111,15 +115,16 @@ class Measured:
         }
         self.evaluations = 0
         self.changed: dict[str, float] = {}
+        self.moved = False
         self.base = self._call(look=True)
         self.noise = max(2.3e-16 * abs(self.base), 1e-300)
         self.coarse = False
 
     def scale(self, path: Path) -> float:
-        """Size of a tensor's entries (root mean square), 1 if it is zero."""
+        """Size of a tensor's entries (root mean square), 1 if it is zero; the step needs to start somewhere."""
         value = self.point[path].astype(np.float64)
         size = float(np.sqrt(np.mean(value * value))) if value.size else 0.0
-        return size if size and np.isfinite(size) else 1.0
+        return max(size, SMALLEST) if size and np.isfinite(size) else 1.0
 
     def arguments(self) -> Any:
         """A fresh copy of the base point in the user's kind of container."""
@@ -164,9 +169,10 @@ class Measured:
         if self.along(direction, TINY * scale) != self.base:
             return False
         for step in (1e4, 1e7):
-            change = abs(self.along(direction, step * TINY * scale) - self.base)
-            if change:  # of which the tiny step must have shown its share
-                return bool(change / step > 1e-13 * size)
+            value = self.along(direction, step * TINY * scale)
+            if value != self.base:  # of which the tiny step must have shown its share
+                is_single = all(float(np.float32(v)) == v for v in (value, self.base))
+                return bool(is_single or abs(value - self.base) / step > 1e-13 * size)
         return False
 
     def slope(self, direction: Direction, goal: float, step: float | None = None) -> Slope:
@@ -227,7 +233,8 @@ class Measured:
         # Curvature shows in how far a one-sided derivative is from its first-order version.
         curve = max(abs(right - up[0] / h), abs(left + down[0] / h))
         jump = abs(float(right - left))
-        noise = self.noise / h
+        # Beside a minimum the values are larger than the base, and so is their rounding.
+        noise = max(self.noise, 2.3e-16 * float(np.abs([up, down]).max())) / h
         if not jump > 40 * noise + 0.1 * curve + 1e-9 * max(abs(left), abs(right)):
             jump = 0.0
         error = truncation + ROUNDING * noise + jump
@@ -245,7 +252,9 @@ class Measured:
             for path, value in values.items():
                 if not np.array_equal(handed[path], value, equal_nan=True):
                     self.changed[name_of(path)] = float(np.max(np.abs(handed[path] - value)))
-        return as_number(result)
+        number = as_number(result)
+        self.moved = self.moved or (bool(moved) and number != self.base)
+        return number
 
 
 def as_number(result: Any) -> float:

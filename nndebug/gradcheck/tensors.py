@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import numpy as np
 
 from ..signals import Array
 from .comparing import BLURRED, BLURRED_SINGLE, FLOOR, MARGIN, NOTHING, ZERO
 from .containers import Path, name_of
-from .explaining import Explanation, explain
+from .explaining import explain
+from .finding import Finding
 from .measuring import Direction, Measured, Slope
 from .search import MOST, Group, bisect
 
@@ -19,38 +20,6 @@ EXHAUSTIVE = 32
 
 SAMPLED = 12
 ROUNDS = 3
-
-
-@dataclass
-class Finding:
-    """What is known about one tensor.
-
-    Attributes:
-        entries: flat number → (the right derivative, its error), of entries that are wrong.
-        wrong: how many are wrong; an estimate if `where` says so.
-        where: which, in words.
-        worst, error: largest relative difference along a direction, and its error.
-        analytic, numeric: what was compared there.
-        kinks: entries that sit on a kink.
-        reason: why nothing can be said.
-        note: what else is to be known where all agrees.
-        explanation: the mistake, if one is known.
-        constant: whether the loss does not move at all.
-    """
-
-    entries: dict[int, tuple[float, float]] = field(default_factory=dict)
-    wrong: int = 0
-    where: str = ""
-    worst: float = float("nan")
-    error: float = float("nan")
-    analytic: float = float("nan")
-    numeric: float = float("nan")
-    kinks: int = 0
-    reason: str = ""
-    note: str = ""
-    explanation: Explanation | None = None
-    constant: bool = False
-    many_kinks: bool = False
 
 
 class Tensor:
@@ -97,7 +66,6 @@ class Tensor:
         second = self._direction()
         other = self._slope(second, goal, slope.step)
         directions, slopes = [first, second], [slope, other]
-        finding.constant = slope.value == other.value == slope.left == slope.right == 0.0
         if any(self._apart(d, s) for d, s in zip(directions, slopes)):
             # A third direction with another step: a wrong verdict costs more than a second look.
             directions.append(self._direction())
@@ -108,11 +76,20 @@ class Tensor:
             self._explain(directions, slopes, others)
             if finding.explanation is None:
                 self._search(directions, slopes)
-        elif any(apart) and not finding.wrong:
+        elif any(apart):
             finding.reason = "derivatives along different directions contradict each other"
-        elif not finding.wrong:
+        else:
             self._settle(directions, slopes)
         return finding
+
+    @property
+    def floor(self) -> float:
+        return BLURRED_SINGLE if self.loss.coarse else FLOOR
+
+    @property
+    def margin(self) -> float:
+        # Where float32 hides the kinks between the points, estimates are often too good.
+        return 3 * MARGIN if self.loss.coarse else MARGIN
 
     # --- directions ---------------------------------------------------------------------------------------------
 
@@ -138,12 +115,12 @@ class Tensor:
         return 8 * self.grain * direction.norm(self.given)
 
     def _allowed(self, direction: Direction, slope: Slope) -> float:
-        return MARGIN * (slope.error + self._claim_error(direction))
+        return self.margin * (slope.error + self._claim_error(direction))
 
     def _apart(self, direction: Direction, slope: Slope) -> bool:
         size = max(self.largest, abs(slope.value) / float(np.linalg.norm(direction.weights) or 1.0))
         off = abs(slope.value - direction.dot(self.given))
-        return bool(off > max(self._allowed(direction, slope), FLOOR * size))
+        return bool(off > max(self._allowed(direction, slope), self.floor * size))
 
     def _remember(self, directions: list[Direction], slopes: list[Slope]) -> None:
         ratios = []
@@ -195,12 +172,14 @@ class Tensor:
             slack = MARGIN * (4 * self.loss.noise / side.step + 8 * self.grain * self.largest)
             slack = max(slack, FLOOR * max(self.largest, abs(low), abs(high)))
             if not low - slack <= self.given[entry] <= high + slack:
-                nearest = float(np.clip(self.given[entry], low, high))
-                self.finding.entries[entry] = (nearest, slack)
+                # Several kinks in one place mix their sides, so that neither side proves nothing.
+                self.finding.many_kinks = True
+                self.finding.reason = (
+                    f"at a kink, {list(self.index(entry))}: yours is {self.given[entry]:.3g}, "
+                    f"the derivative {low:.3g} from one side and {high:.3g} from the other"
+                )
         self.moving[kinked] = 0.0
         self.finding.kinks = len(kinked)
-        self.finding.wrong = len(self.finding.entries)
-        self.finding.where = self._named(sorted(self.finding.entries)) if self.finding.entries else ""
         return True
 
     # --- what is wrong ------------------------------------------------------------------------------------------
@@ -227,7 +206,7 @@ class Tensor:
 
     def _tolerance(self, slope: Slope) -> float:
         size = max(self.largest, abs(slope.value))
-        return max(MARGIN * (slope.error + 8 * self.grain * self.largest), FLOOR * size)
+        return max(self.margin * (slope.error + 8 * self.grain * self.largest), self.floor * size)
 
     def _is_wrong(self, entry: int) -> bool:
         """Takes one entry by itself, and remembers it if it is wrong."""
@@ -242,7 +221,7 @@ class Tensor:
     def _search(self, directions: list[Direction], slopes: list[Slope]) -> None:
         finding = self.finding
         if self.size <= EXHAUSTIVE:
-            finding.wrong += sum([self._is_wrong(entry) for entry in range(self.size)])
+            finding.wrong = sum([self._is_wrong(entry) for entry in range(self.size)])
             self._name()
             return
         corrected = self.given.copy()

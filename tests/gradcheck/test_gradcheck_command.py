@@ -3,6 +3,7 @@
 import json
 import sys
 import textwrap
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -245,6 +246,76 @@ def test_bad_use_is_two_lines_and_exit_code_2(write, capsys, arguments, message,
     assert message in lines[0]
     assert lines[1].startswith("help: ")
     assert help in lines[1]
+
+
+FUNCTIONS = """
+    import numpy as np
+
+    w = np.arange(1.0, 13.0).reshape(3, 4)
+
+    def loss(p):
+        return (p["w"] ** 3).sum()
+
+    def right(p):
+        return {"w": 3 * p["w"] ** 2}
+
+    def wrong():
+        g = right({"w": w})
+        g["w"][1, 2] = 0
+        return loss, {"w": w}, g
+
+    def good(): return loss, {"w": w}, right
+    def named(): return {"loss": loss, "params": {"w": w}, "grads": right}
+    def less(): return {"loss": loss, "params": {"w": w}}
+    def raises(): return (lambda p: 1 / 0), {"w": w}, right
+    whole = named()
+"""
+
+
+@pytest.mark.parametrize("name", ["good", "named", "whole"])
+def test_a_target_that_is_a_function(write, capsys, name):
+    write("own.py", FUNCTIONS)
+    assert main(["gradcheck", f"own.py:{name}"]) == 0
+    assert "○ agrees" in capsys.readouterr().out
+
+
+def test_a_target_that_is_a_function_with_a_wrong_gradient(write, capsys):
+    write("own.py", FUNCTIONS)
+    assert main(["gradcheck", "own.py:wrong"]) == 1
+    assert "1 of its 12 gradient entries is wrong ([1, 2]); at [1, 2] it is 0, should be 147" in (
+        capsys.readouterr().out
+    )
+    assert main(["gradcheck", "own.py:wrong", "--format", "json"]) == 1
+    check = GradCheck.from_json(json.loads(capsys.readouterr().out))
+    assert (check.rows[0].index, check.rows[0].wrong) == ((1, 2), 1)
+
+
+def test_targets_that_are_no_function_to_check(write, capsys):
+    write("own.py", FUNCTIONS)
+    for name, message in (
+        ("less", "gives a dict with the keys loss, params, not (network, x, y) or (loss, params, grads)"),
+        ("raises", "the loss raises ZeroDivisionError: division by zero"),
+    ):
+        assert main(["gradcheck", f"own.py:{name}"]) == 2
+        out, err = capsys.readouterr()
+        assert out == ""
+        assert message in err
+        assert len(err.splitlines()) == 2
+    assert main(["gradcheck", "own.py:good", "--samples", "3"]) == 2
+    assert "samples is for networks" in capsys.readouterr().err
+
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "blog_bug.py"
+
+
+def test_the_blog_bug_and_its_mended_twin(capsys):
+    assert main(["gradcheck", f"{EXAMPLE}:factory"]) == 1
+    out = capsys.readouterr().out
+    assert out.count("▲ disagrees") == 4
+    for name in ("weights[0]", "weights[1]", "biases[0]", "biases[1]"):
+        assert f"▲ {name}: " in out
+    assert main(["gradcheck", f"{EXAMPLE}:mended"]) == 0
+    assert capsys.readouterr().out.count("○ agrees") == 4
 
 
 def test_a_failing_import_inside_a_module_is_not_taken_for_a_missing_module(write):
