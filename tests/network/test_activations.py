@@ -81,6 +81,9 @@ def test_the_derivative_at_the_kink():
     z = np.array([[0.0, -0.0]])
     np.testing.assert_array_equal(ReLU().derivative(z, z), [[0, 0]])
     np.testing.assert_array_equal(LeakyReLU(0.2).derivative(z, z), [[0.2, 0.2]])
+    for layer, right in ((ReLU(), 0), (LeakyReLU(0.2), 0.2)):
+        layer.forward(z)
+        np.testing.assert_array_equal(layer.backward(np.ones((1, 2))), [[right, right]])
 
 
 @pytest.mark.parametrize("make", ELEMENTWISE)

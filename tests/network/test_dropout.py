@@ -91,6 +91,11 @@ def test_dropout_has_a_generator_of_its_own():
     np.testing.assert_array_equal(np.random.get_state()[1], before)
 
 
+def test_a_lone_layer_without_a_seed_is_reproducible():
+    x = np.ones((20, 20))
+    np.testing.assert_array_equal(dropping(0.5, seed=None).forward(x), dropping(0.5, seed=None).forward(x))
+
+
 def masks(*layers, seed=0):
     """What every dropout layer of a network drops in its first two training passes."""
     network = Sequential(*layers, dtype="float64", seed=seed)

