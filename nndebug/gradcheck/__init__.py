@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from .dispatch import gradcheck
+from .own_update import check_update
 from .result import Fault, GradCheck, Mistake, Row, Verdict
 
-__all__ = ["Fault", "GradCheck", "Mistake", "Row", "Verdict", "gradcheck"]
+__all__ = ["Fault", "GradCheck", "Mistake", "Row", "Verdict", "check_update", "gradcheck"]

@@ -101,7 +101,7 @@ def check_update(network: Any, optimizer: Any, rng: np.random.Generator) -> tupl
     faults: list[Fault] = []
     # Layer by layer from the output down, as in the table above.
     for key in sorted(parameters, key=lambda key: -_position(network, key)):
-        case = _Case(rule, start[key], gradients[key], _unpenalised(network, key), samples)
+        case = Case(rule, start[key], gradients[key], _unpenalised(network, key), samples)
         layer, parameter = _split(network, key)
         what = [("update", plain[key], replace(rule, decay=0.0))]
         if decay:
@@ -121,7 +121,7 @@ def _unpenalised(network: Any, key: str) -> bool:
 
 
 @dataclass(frozen=True)
-class _Case:
+class Case:
     """One parameter: where it started and which gradients it got."""
 
     rule: Rule
@@ -176,6 +176,7 @@ class _Case:
                 ("nothing changed (an update of a copy?)", "w", replace(rule, rate=0.0)),
                 ("the momentum missing", "w - rate * gradient", replace(rule, kind="sgd", momentum=0.0)),
                 ("a factor 2 too many, or the update applied twice", "w - 2 * rate * gradient", replace(rule, rate=2 * rule.rate)),
+                ("the gradients of the update before added (never cleared)", "w - rate * (gradient + the one before)", replace(rule, kind="momentum", momentum=1.0)),
                 ("the gradient divided by the number of samples", "w - rate * gradient / samples", replace(rule, scale=1 / self.samples)),
             ]  # fmt: skip
         mistakes = []
