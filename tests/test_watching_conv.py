@@ -97,7 +97,7 @@ def with_dead_channels():
     network.parameters["conv1.weight"][1] = -1
     network.parameters["conv1.bias"][1] = -0.5
     x = x.copy()
-    x[700] = -1  # pixels are 0 and more everywhere else
+    x[900] = -1  # pixels are 0 and more everywhere else
     return network, x, y
 
 
