@@ -191,6 +191,17 @@ def test_a_failing_part_of_the_recorder_is_reported_once_and_training_is_unchang
     assert not any(network.observed.values())
 
 
+def test_huge_finite_errors_do_not_end_the_recording_where_warnings_are_errors():
+    network = make()
+    with warnings.catch_warnings(), nndebug.watch(network, strict=True) as watching:
+        warnings.simplefilter("error")
+        x, y = data()
+        network.differentiate(x[:7].astype(np.float32), y[:7])
+        network.output_gradient = np.full((7, 4), 1e30, np.float32)
+        watching._adapter._before_step(SGD(0.1))
+    assert not watching.run.events
+
+
 def test_strict_mode_raises_what_fails(monkeypatch):
     monkeypatch.setattr(layered.Moments, "of", lambda array: 1 / 0)
     network = make()

@@ -97,10 +97,7 @@ class LayeredAdapter:
     # --- every step -------------------------------------------------------------------------------------------
 
     def _before_step(self, optimizer: Any) -> None:
-        # One product tells whether the output error is finite. It may overflow for huge finite values: the search
-        # then finds nothing.
-        error = self.network.output_gradient.reshape(-1)
-        if self._searching and not math.isfinite(error.dot(error)):
+        if self._searching and not _surely_finite(self.network.output_gradient):
             self.recorder.guard("the search for the first NaN", self._search, self._stop_searching)
         if self.step == self._due:
             self.recorder.guard("recording", lambda: self._record(optimizer), self.detach)
@@ -279,3 +276,12 @@ class LayeredAdapter:
         self.recorder.epoch(number, self.step, facts, arrays)
         self.epoch = number + 1
         self.seconds += time.perf_counter() - started
+
+
+def _surely_finite(error: Array) -> bool:
+    """One product tells. It may overflow for huge finite values: a search then finds nothing."""
+    flat = error.reshape(-1)
+    try:
+        return math.isfinite(flat.dot(flat))
+    except (RuntimeWarning, FloatingPointError):  # where the user made errors of warnings
+        return False
