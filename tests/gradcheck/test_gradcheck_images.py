@@ -91,6 +91,20 @@ def test_empty_borders_with_biases_of_zero_are_checked_beside_their_kinks():
     assert any("parameters were moved" in note for note in check.notes)
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_a_flip_below_a_batch_norm_is_felt_by_every_sample(seed):
+    layers = [
+        Conv2D(3, 4, 2, padding="same"),
+        LeakyReLU(),
+        MaxPool2D(2, 1),
+        Conv2D(4, 3, 3),
+        BatchNorm(3),
+        Tanh(),
+    ]
+    check = gradcheck(finished(layers, (3, 6, 7), seed=seed), images((3, 6, 7), seed), seed=seed)
+    assert check, str(check)
+
+
 class Flipped(Conv2D):
     """Passes the gradient back as a true convolution would: the kernel turned by half."""
 
