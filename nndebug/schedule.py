@@ -30,8 +30,8 @@ class Schedule:
     dense: int = 50
     tier1: int = 50
     thin_after: int = 1000
-    thin_interval: int = 100
-    thin: int = 1000
+    thin_interval: int = 250
+    thin: int = 2500
     probes: int = 20
     probe_start: int = 50
 

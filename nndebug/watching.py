@@ -50,7 +50,7 @@ def watch(
         network: a network with hooks on its layers, such as `network.Sequential`.
         folder: run folder; its report is written again after every epoch. None records in memory only.
         shapes: site → shape that its output must have at every step, as in `{"hidden1": "batch 30"}`.
-        interval: steps between cheap records up to step 1,000, a tenth as often after that; 1 records every step.
+        interval: steps between cheap records up to step 1,000, a 25th as often after that; 1 records every step.
         image_shape: (height, width) of the inputs if they are flat grey images; found by itself where they are
             square and the values say so.
         name: name of the run; the folder's name if None.
@@ -71,7 +71,7 @@ def watch(
         network,
         folder,
         shapes or {},
-        Schedule(interval=interval, thin_interval=10 * interval if interval > 1 else 1),
+        Schedule(interval=interval, thin_interval=25 * interval if interval > 1 else 1),
         image_shape,
         name,
         report,

@@ -25,8 +25,8 @@ def test_the_tiers_as_described():
     assert [tier(k) for k in range(50)] == [1] * 50
     assert [k for k in range(50, 120) if tier(k) == 1] == [50, 100]
     assert [k for k in range(50, 120) if tier(k) == 0] == [60, 70, 80, 90, 110]
-    assert [k for k in range(900, 3001) if tier(k) == 1] == [900, 950, 1000, 2000, 3000]
-    assert [k for k in range(960, 1360) if tier(k) == 0] == [960, 970, 980, 990, 1100, 1200, 1300]
+    assert [k for k in range(900, 5001) if tier(k) == 1] == [900, 950, 1000, 2500, 5000]
+    assert [k for k in range(960, 1900) if tier(k) == 0] == [960, 970, 980, 990, 1250, 1500, 1750]
     assert tier(1051) is None
 
 
