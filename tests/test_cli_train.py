@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 
 import pytest
 
@@ -196,6 +197,20 @@ def test_the_defaults_learn_the_digits_and_nothing_is_found(folder, seed, capsys
     data = json.loads((folder / "run" / "findings.json").read_text())
     assert data["run"]["validation_accuracy"] >= 0.95
     assert {finding["severity"] for finding in data["findings"]} <= {"info"}
+
+
+@pytest.mark.parametrize("place", ["pipe", "folder", "missing/deep/x.html"])
+def test_a_report_goes_to_a_file_in_a_folder_that_exists(folder, recorded, capsys, place):
+    os.mkfifo("pipe")
+    (folder / "folder").mkdir()
+    assert cli.main(["report", str(recorded), "-o", place]) == 2
+    out, err = capsys.readouterr()
+    error, help = err.splitlines()
+    assert error.startswith(f"error: {place}: ")
+    assert help.startswith("help: ")
+    assert ".tmp" not in out + err
+    assert sorted(os.listdir(folder)) == ["folder", "pipe"]
+    assert (folder / "pipe").is_fifo()
 
 
 def test_an_experiment_file_trains(folder, blobs, capsys):

@@ -273,3 +273,29 @@ def test_an_epoch_that_unpacks_to_too_much_is_left_out(tmp_path, monkeypatch):
     folder.write_epoch(0, {"a": np.zeros(10_000)})
     monkeypatch.setattr(storage, "_MAX_EPOCH_BYTES", 50_000)
     assert read_step(folder.path / "epochs" / "0000.npz") is None
+
+
+@pytest.mark.parametrize("kind", ["pipe", "link to a pipe", "folder", "missing folder", "below a file"])
+def test_only_a_file_is_replaced_and_the_error_names_the_users_path(tmp_path, kind):
+    """A pipe stands for every device: `-o /dev/full` must not replace what stands there."""
+    path = tmp_path / "place"
+    if "pipe" in kind:
+        os.mkfifo(tmp_path / "pipe")
+        path = tmp_path / "pipe"
+    if "link" in kind:
+        path = tmp_path / "link"
+        path.symlink_to("pipe")
+    if kind == "folder":
+        path.mkdir()
+    if kind == "missing folder":
+        path = path / "page.html"
+    if kind == "below a file":
+        path.write_text("x")
+        path = path / "page.html"
+    before = {file.name: os.lstat(file).st_ino for file in tmp_path.iterdir()}
+    with pytest.raises(OSError) as caught:
+        storage.write_atomically(path, b"page")
+    assert caught.value.filename == str(path)
+    assert caught.value.filename2 is None
+    assert ".tmp" not in str(caught.value)
+    assert {file.name: os.lstat(file).st_ino for file in tmp_path.iterdir()} == before

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from .common import OK, Subparsers, add_open, note, open_page
+from ..errors import UserError
+from .common import OK, Subparsers, add_open, note, open_page, quoted
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -28,6 +29,11 @@ def run(args: argparse.Namespace) -> int:
     from ..report import write
     from ..run import Run
 
+    if args.output and not args.output.parent.is_dir():
+        raise UserError(
+            f"{args.output}: there is no folder {args.output.parent}",
+            help=f"mkdir -p {quoted(args.output.parent)} makes it",
+        )
     recorded = Run.load(args.run)
     epochs = recorded.epochs
     picture = args.png / f"epoch-{epochs[-1].number if epochs else 0:04d}.png" if args.png else None
