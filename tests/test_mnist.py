@@ -231,6 +231,17 @@ def test_missing_mnist_says_what_is_missing_where_and_what_to_do(no_home):
         load_mnist(download=False)
 
 
+def test_a_folder_that_was_named_and_is_not_there_is_not_made(no_home, monkeypatch):
+    monkeypatch.setattr("network.data.mnist.fetch", lambda *_: pytest.fail("tried to download"))
+    (no_home / "notes.txt").write_text("x")
+    for name, words in (("nosuchdir", "there is no such folder"), ("notes.txt", "is a file, not a folder")):
+        with pytest.raises(DataError) as error:
+            load_mnist(no_home / name)
+        assert str(error.value) == f"MNIST: {no_home / name}: {words}"
+        assert "--data-dir" in error.value.help
+    assert [path.name for path in no_home.iterdir()] == ["notes.txt"]
+
+
 @pytest.mark.mnist
 @pytest.mark.parametrize("layout", ["plain", "subfolder", "dotted"])
 def test_mnist_is_found(no_home, mnist_dir, monkeypatch, layout):

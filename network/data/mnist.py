@@ -20,6 +20,7 @@ TRAIN_ROWS = 50_000  # the first of the training images train; the last 10,000 v
 SIDE = 28
 ENVIRONMENT = "NNDEBUG_DATA"
 HELP = f"put the four files there, or name their folder with --data-dir or {ENVIRONMENT}"
+HELP_FOLDER = "name the folder with the four files, or leave out --data-dir to keep them in the cache"
 
 
 def load_mnist(
@@ -28,7 +29,7 @@ def load_mnist(
     """MNIST: the first 50,000 training images train, the last 10,000 validate, the 10,000 test images test.
 
     Args:
-        folder: where the four files are, or where to put them; if None, the folder in the environment variable
+        folder: where the four files are, or where to put them; it has to exist; if None, the folder in the environment variable
             NNDEBUG_DATA, else the user's cache folder. The files may be unpacked, or in a subfolder `mnist`.
         download: whether files that are missing may be fetched (about 11 MB), to `folder` or the cache.
         progress: called as (file name, bytes done, bytes in all) during a download.
@@ -37,7 +38,7 @@ def load_mnist(
         x (samples, 784) float32 of 0..1, y (samples,) int64 of 0..9.
 
     Raises:
-        DataError: the files are missing and cannot be fetched, or they are damaged or not MNIST.
+        DataError: there is no such folder, the files are missing and cannot be fetched, or they are damaged or not MNIST.
     """
     images, labels, test_images, test_labels = read_mnist(folder, download, progress)
     x, y = images.reshape(len(images), -1).astype(np.float32), labels.astype(np.int64)
@@ -65,6 +66,10 @@ def read_mnist(
 
     Args and Raises: see `load_mnist`.
     """
+    if folder is not None and not Path(folder).is_dir():
+        # Not made: a folder that was named is thought to be there, and a mistyped one would be filled with a download.
+        what = "is a file, not a folder" if Path(folder).exists() else "there is no such folder"
+        raise DataError(f"MNIST: {folder}: {what}", help=HELP_FOLDER)
     paths = find_files(folder)
     missing = [name for name in FILES if name not in paths]
     if missing:
