@@ -293,7 +293,7 @@ def test_only_a_file_is_replaced_and_the_error_names_the_users_path(tmp_path, ki
         path.write_text("x")
         path = path / "page.html"
     before = {file.name: os.lstat(file).st_ino for file in tmp_path.iterdir()}
-    with pytest.raises(OSError) as caught:
+    with pytest.raises(OSError, match=path.name) as caught:
         storage.write_atomically(path, b"page")
     assert caught.value.filename == str(path)
     assert caught.value.filename2 is None
