@@ -40,7 +40,8 @@ def load_data(
 
     def processed(part: Split, x_how: Any, y_how: Any) -> Split:
         x, y = preprocess(train_x, part[0], x_how), preprocess(train_y, part[1], y_how)
-        return x.astype(np.float32, copy=False), y
+        with np.errstate(over="ignore"):  # the training refuses what became infinite, with the row it is in
+            return x.astype(np.float32, copy=False), y
 
     return replace(
         dataset,

@@ -145,13 +145,19 @@ def _start(n: int, seed: int, **numbers: float) -> np.random.Generator:
 def _classes(
     name: str, rng: np.random.Generator | None, x: Array, y: Array, test: float, classes: int
 ) -> Dataset:
-    train, held_out = _split(name, rng, x.astype(np.float32), y.astype(np.int64), test)
+    train, held_out = _split(name, rng, _float32(x), y.astype(np.int64), test)
     return Dataset(name, train, held_out, classes, note=_note(test))
 
 
 def _regression(name: str, rng: np.random.Generator | None, x: Array, y: Array, test: float) -> Dataset:
-    train, held_out = _split(name, rng, x.astype(np.float32), y.astype(np.float32), test)
+    train, held_out = _split(name, rng, _float32(x), _float32(y), test)
     return Dataset(name, train, held_out, classes=0, note=_note(test))
+
+
+def _float32(values: Array) -> Array:
+    """What does not fit becomes infinite without a warning: the training refuses it with the row it is in."""
+    with np.errstate(over="ignore"):
+        return values.astype(np.float32)
 
 
 def _split(
