@@ -78,6 +78,17 @@ class CoreError(ValueError):
             ],
         ),
         (
+            MemoryError("Unable to allocate 238. GiB for an array"),
+            [
+                "error: not enough memory: cannot allocate 238. GiB for an array",
+                "help: narrower layers, a smaller batch or fewer samples need less",
+            ],
+        ),
+        (
+            MemoryError(),
+            ["error: not enough memory", "help: narrower layers, a smaller batch or fewer samples need less"],
+        ),
+        (
             TypeError("unhashable"),
             [
                 "error: internal error: TypeError: unhashable",

@@ -43,8 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # What is still buffered would raise again when the interpreter closes the stream.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return PIPE_CLOSED
-    except KeyboardInterrupt:
-        return _fail("interrupted", "", INTERRUPTED)
+    except KeyboardInterrupt as stop:
+        return _fail("interrupted", str(stop), INTERRUPTED)  # the text says where the partial run is
     except Exception as error:
         return _explain(error, f"nndebug {command} --help" if command in COMMANDS else "nndebug --help")
 
@@ -97,6 +97,12 @@ def _explain(error: Exception, more: str) -> int:
         return _fail(
             f"{place}{error.strerror or error}",
             "check the path and its permissions, or write elsewhere with -o",
+        )
+    if isinstance(error, MemoryError):
+        detail = str(error).replace("Unable to allocate", "cannot allocate")
+        return _fail(
+            "not enough memory" + (f": {detail}" if detail else ""),
+            "narrower layers, a smaller batch or fewer samples need less",
         )
     return _fail(
         f"internal error: {type(error).__name__}: {error}",
