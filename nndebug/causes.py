@@ -20,6 +20,8 @@ _OUTCOMES = ("NND305", "NND402", "NND403", "NND207", "NND507", "NND501", "NND502
 """What follows from nearly every cause."""
 
 _LARGE_INPUT = 50.0
+_SMALL_WEIGHTS = 0.5
+"""Times 1 / sqrt(inputs), the size that keeps the scale of a signal (LeCun)."""
 
 
 class Findings:
@@ -48,6 +50,40 @@ def _shape_mismatch(run: Run, found: Findings) -> Cause | None:
         return None
     return _cause(
         "shape_mismatch", finding.site, found, [finding], PROOF, f"A shape does not fit: {finding.message}."
+    )
+
+
+def _wrong_preprocessing(run: Run, found: Findings) -> Cause | None:
+    extent = run.manifest.get("input") or {}
+    if "minimum" not in extent or extent["minimum"] != extent["maximum"]:
+        return None
+    return _cause(
+        "wrong_preprocessing",
+        run.sites[0].name,
+        found,
+        found.of("NND205", "NND303", "NND204", "NND503"),
+        PROOF,
+        f"The inputs are all the same: every entry is {extent['minimum']:g}.",
+        first_step=0,
+        help="look at how the inputs are loaded and scaled",
+    )
+
+
+def _negative_biases(run: Run, found: Findings) -> Cause | None:
+    born = found.first("NND202")
+    bias = run.series("weight.mean", f"{born.site}.bias").first if born else 0.0
+    if not born or not bias < -0.5:
+        return None
+    return _cause(
+        "init_too_large",
+        born.site,
+        found,
+        [born, *found.of("NND201", "NND303", "NND205")],
+        CHAIN,
+        f"The initial biases are too negative ({bias:.2g} on average): {born.evidence['dead']} of {born.site}'s "
+        f"{born.evidence['units']} units never fire.",
+        first_step=0,
+        help=born.help,
     )
 
 
@@ -104,7 +140,7 @@ def _init_too_large(run: Run, found: Findings) -> Cause | None:
             f"The initial weights are too large: {large.site}'s pre-activations start with a standard deviation of "
             f"{large.evidence['std']:.3g}."
         )
-        layer, certainty = large.site, PATTERN
+        layer, certainty = large.site, CHAIN if "NND503" in found else PATTERN
     return _cause(
         "init_too_large",
         layer,
@@ -118,9 +154,14 @@ def _init_too_large(run: Run, found: Findings) -> Cause | None:
 
 
 def _init_too_small(run: Run, found: Findings) -> Cause | None:
-    small = found.first("NND205", std=lambda std: std is not None and std < 1)
-    if not small or not found.of("NND303", "NND501", "NND207"):
+    # A deviation of exactly 0 comes from constant inputs, equal weights or dead units before it.
+    small = found.first("NND205", std=lambda std: std is not None and 0 < std < 1)
+    if not small or not found.of("NND303", "NND501", "NND207") or found.of("NND202", "NND409"):
         return None
+    site = next(site for site in run.sites if site.name == small.site)
+    weights = run.series("weight.std", f"{site.name}.weight")
+    if weights and site.inputs and weights.first > _SMALL_WEIGHTS / site.inputs**0.5:
+        return None  # its own weights are of the usual size
     return _cause(
         "init_too_small",
         small.site,
@@ -135,7 +176,7 @@ def _init_too_small(run: Run, found: Findings) -> Cause | None:
 
 
 def _frozen_parameters(run: Run, found: Findings) -> Cause | None:
-    frozen = [f for f in found.of("NND403") if (f.evidence.get("gradient") or 0) > 0]
+    frozen = [f for f in found.of("NND403") if _not_applied(f)]
     if not frozen:
         return None
     names = ", ".join(f.site for f in frozen[:3]) + (" and others" if len(frozen) > 3 else "")
@@ -175,6 +216,8 @@ def _lr_too_high(run: Run, found: Findings) -> Cause | None:
     if not deed:
         return None
     root, what, certainty = deed
+    if any((f.evidence.get("std") or 0) > 1 for f in found.of("NND205") if f.severity is not Severity.INFO):
+        certainty = min(certainty, GUESS)  # what starts too large moves too far at any rate
     if found.of("NND101", "NND502") and certainty == PATTERN:
         certainty = 0.9
     against = []
@@ -196,7 +239,8 @@ def _lr_too_high(run: Run, found: Findings) -> Cause | None:
 
 def _what_the_rate_did(run: Run, found: Findings) -> tuple[Finding, str, float] | None:
     """The finding that shows it best, what to say of it, and how sure that makes us."""
-    overshoots, died = found.of("NND411"), found.first("NND201")
+    overshoots = [f for f in found.of("NND411") if f.severity is not Severity.INFO]
+    died = found.first("NND201")
     if killers := [f for f in overshoots if f.evidence["deaths"]]:
         worst = max(killers, key=lambda f: f.evidence["deaths"])
         units = next((site.units for site in run.sites if site.name == worst.site), 0)
@@ -205,12 +249,14 @@ def _what_the_rate_did(run: Run, found: Findings) -> tuple[Finding, str, float] 
     if overshoots:
         worst = max(overshoots, key=lambda f: f.evidence["deviations"])
         step, moved = worst.evidence["step"], worst.evidence["deviations"]
-        what = f"{_step(step)} moved {worst.site} by {moved:.1f} standard deviations"
+        what = f"{_step(step)} moved {worst.site} by {moved:.3g} standard deviations"
         if died and (killed := died.evidence["died"].get(str(step + 1), 0)):
             what += f" and killed {killed} of {died.site}'s {died.evidence['units']} ReLU units"
         return worst, what, PATTERN
-    if (large := found.of("NND401", "NND304")) and _failing(found):
+    if (large := found.of("NND304")) and _failing(found):
         return large[0], large[0].message, PATTERN
+    if (large := found.of("NND401")) and _failing(found):
+        return large[0], large[0].message, PATTERN if found.of("NND101", "NND502") else GUESS
     if diverging := found.first("NND502"):
         return diverging, diverging.message, PATTERN
     if died and sum(died.evidence["died"].values()) > max(2, died.evidence["since_birth"]):
@@ -230,7 +276,8 @@ def _what_the_rate_did(run: Run, found: Findings) -> tuple[Finding, str, float] 
 
 
 def _lr_too_low(run: Run, found: Findings) -> Cause | None:
-    slow = [f for f in found.of("NND402") if 0 < f.evidence["at_start"] < 1e-4]
+    frozen = [f for f in found.of("NND403") if f.evidence.get("below_precision") and f.first_step == 0]
+    slow = [f for f in found.of("NND402") if 0 < f.evidence["at_start"] < 1e-4] or frozen
     # Where something cut the gradient, small updates are a consequence.
     if not slow or found.of("NND305", "NND204", "NND201", "NND203"):
         return None
@@ -241,7 +288,9 @@ def _lr_too_low(run: Run, found: Findings) -> Cause | None:
         found,
         slow,
         PATTERN,
-        f"The learning rate is too low: an update changes {slow[0].site} by {slow[0].evidence['median']:.0e} of its size.",
+        f"The learning rate is too low: an update changes {slow[0].site} by {slow[0].evidence['median']:.0e} of its size."
+        if slow is not frozen
+        else f"The learning rate is too low: rate times gradient is below the precision of {slow[0].site}.",
         first_step=0,
         help=f"raise the rate{f' from {rate:g} to {rate * 100:g}' if rate else ''}",
     )
@@ -285,7 +334,7 @@ def _cause(
     chain = {f.fingerprint: f for f in roots}
     for finding in found.of(*_OUTCOMES):
         late = start is None or finding.first_step is None or finding.first_step >= start
-        if late and not (finding.code == "NND403" and (finding.evidence.get("gradient") or 0) > 0):
+        if late and not _not_applied(finding):
             chain.setdefault(finding.fingerprint, finding)
     place = {f.fingerprint: i for i, f in reversed(list(enumerate(roots)))}
     ordered = sorted(
@@ -312,14 +361,22 @@ def _step(step: int) -> str:
     return "the first step" if step == 0 else f"step {step:,}"
 
 
+def _not_applied(finding: Finding) -> bool:
+    """Whether it is a parameter whose update could change it and does not."""
+    gradient = finding.evidence.get("gradient") or 0
+    return finding.code == "NND403" and gradient > 0 and not finding.evidence.get("below_precision")
+
+
 def _failing(found: Findings) -> bool:
     return bool(found.of("NND501", "NND502", "NND101"))
 
 
 LOOKS: tuple[Callable[[Run, Findings], Cause | None], ...] = (
     _shape_mismatch,
+    _wrong_preprocessing,
     _unnormalised_input,
     _constant_init,
+    _negative_biases,
     _init_too_large,
     _init_too_small,
     _frozen_parameters,

@@ -50,6 +50,8 @@ def check(run: Run | str | Path, select: Iterable[str] = (), ignore: Iterable[st
             suppressed.append(Skipped(rule.code, rule.name, "ignored by the caller"))
         elif wanted and rule.code not in wanted:
             suppressed.append(Skipped(rule.code, rule.name, "not among the rules selected"))
+        elif not run.steps and not run.events:
+            missing.append(Skipped(rule.code, rule.name, "no step was recorded"))
         elif absent := [need for need in rule.needs if not run.has(need)]:
             missing.append(Skipped(rule.code, rule.name, f"never recorded: {', '.join(absent)}"))
         else:

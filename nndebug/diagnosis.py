@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 
 CAUSES: Mapping[str, str] = {
     "shape_mismatch": "an array has another shape than its layer needs",
+    "wrong_preprocessing": "inputs that preprocessing has spoiled",
     "unnormalised_input": "inputs on a raw scale",
     "constant_init": "initial weights that are all the same",
-    "init_too_large": "initial weights that are too large",
+    "init_too_large": "initial weights or biases that are too large",
     "init_too_small": "initial weights that are too small",
     "frozen_parameters": "parameters that should learn do not",
     "wrong_hidden_activation": "a saturating activation in a deep network",
@@ -72,6 +73,13 @@ def _healthy(run: Run, findings: Sequence[Finding]) -> str:
     accuracy = run.series("validation.accuracy")
     reached = f"; validation accuracy {accuracy.last:.1%}" if accuracy else ""
     loss, chance = run.series("probe.loss"), run.manifest.get("loss_at_chance")
+    if not run.steps:
+        return "Nothing could be checked: no step was recorded."
+    if stopped := next((f for f in findings if f.code == "NND902"), None):
+        return f"No rule found a fault in what was recorded, but not all was: {stopped.message}."
+    unseen = run.series("validation.loss")
+    if chance and unseen and not unseen.last < chance:
+        return f"No rule found a fault{notes}, but on validation the loss, {unseen.last:.3g}, is no better than chance ({chance:.3g})."
     if chance and loss and not loss.last < chance / 2:
         # Silence is not health: it may be too early to tell, or a fault that no rule knows.
         return f"No rule found a fault{notes}, but the loss, {loss.last:.3g}, is not half of chance yet ({chance:.3g})."

@@ -114,8 +114,10 @@ class Moments:
 
     @property
     def norm(self) -> float:
-        """Square root of the sum of squares (the Frobenius norm)."""
-        return math.sqrt(self.m2 + self.count * self.mean * self.mean) if self.count else 0.0
+        """Square root of the sum of squares (the Frobenius norm); NaN where no entry is finite."""
+        if not self.count:
+            return NAN if self.nonfinite else 0.0
+        return math.sqrt(self.m2 + self.count * self.mean * self.mean)
 
     @property
     def zero_share(self) -> float:

@@ -107,6 +107,7 @@ class Watch:
         self.result: CheckResult | None = None
         self.report_seconds = 0.0
         self._judged: tuple[int, int] | None = None
+        self._status = "finished"
         self._started: float | None = None
         self._training_seconds = 0.0
         manifest = {**_facts(network), "name": name or (self._folder.name if self._folder else "run")}
@@ -131,6 +132,7 @@ class Watch:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if error is not None:
+            self._status = "interrupted"
             self._recorder.guard("noting the crash", lambda: self._crashed(error), lambda: None)
         self.close()
 
@@ -144,7 +146,7 @@ class Watch:
         self._adapter.detach()
         self._shapes.detach()
         if self._judged != self._extent_of_run():
-            self._recorder.guard("the last report", lambda: self._conclude("finished"), lambda: None)
+            self._recorder.guard("the last report", lambda: self._conclude(self._status), lambda: None)
         self._recorder.close()
 
     def _guarded(self, observe: Any) -> Any:

@@ -127,6 +127,85 @@ def test_an_unexplained_failure_says_so(failed):
     assert verdict.endswith("its cause is not known.") and severity is Severity.ERROR
 
 
+def test_constant_inputs_come_before_what_looks_like_small_weights():
+    run = make_run(learns=False, input={"minimum": 0.0, "maximum": 0.0})
+    causes, verdict, _ = diagnose(run, [finding("NND205", std=0.0), finding("NND501", "run")])
+    assert [cause.kind for cause in causes] == ["wrong_preprocessing"]
+    assert verdict == "The inputs are all the same: every entry is 0."
+
+
+def test_small_weights_are_blamed_only_if_they_are_small():
+    for std, kinds in ((0.001, ["init_too_small"]), (0.05, ["not_learning"])):
+        run = make_run({("hidden1.weight", "weight.std"): {0: std}}, learns=False)
+        causes, _, _ = diagnose(run, [finding("NND205", std=0.01), finding("NND501", "run")])
+        assert [cause.kind for cause in causes] == kinds
+
+
+def test_negative_biases_are_named():
+    run = make_run({("hidden1.bias", "weight.mean"): {0: -5.0}}, learns=False)
+    causes, verdict, _ = diagnose(run, [finding("NND202", dead=28, units=30), finding("NND501", "run")])
+    assert (
+        verdict == "The initial biases are too negative (-5 on average): 28 of hidden1's 30 units never fire."
+    )
+    assert causes[0].kind == "init_too_large"
+
+
+def test_what_starts_too_large_moves_too_far_at_any_rate(failed):
+    found = [
+        overshoot(),
+        finding("NND205", "hidden2", std=40.0),
+        finding("NND503", "run"),
+        finding("NND501", "run"),
+    ]
+    causes, _, _ = diagnose(failed, found)
+    assert [cause.kind for cause in causes] == ["init_too_large", "lr_too_high"]
+
+
+def test_overshoots_that_are_only_notes_are_no_cause():
+    note = Finding(
+        "NND411", "", Severity.INFO, "output", "", 6, None, {"deviations": 17.0, "step": 6, "deaths": 0}
+    )
+    causes, _, _ = diagnose(make_run(learns=True), [note, finding("NND304", severity=Severity.WARNING)])
+    assert causes[0].kind == "not_learning"
+
+
+def test_what_diverges_after_it_makes_an_overshoot_surer(failed):
+    alone, _, _ = diagnose(failed, [overshoot(deaths=0), finding("NND501", "run")])
+    diverged, _, _ = diagnose(failed, [overshoot(deaths=0), finding("NND502", "run")])
+    assert alone[0].certainty < diverged[0].certainty
+
+
+def test_small_updates_are_a_consequence_where_the_gradient_was_cut(failed):
+    slow = finding("NND402", "hidden1.weight", at_start=1e-7, median=1e-7)
+    causes, _, _ = diagnose(failed, [slow, finding("NND501", "run")])
+    assert causes[0].kind == "lr_too_low"
+    causes, _, _ = diagnose(failed, [slow, finding("NND305", since=5), finding("NND501", "run")])
+    assert causes[0].kind == "not_learning"
+
+
+def test_a_step_below_the_precision_is_a_rate_too_low(failed):
+    still = finding("NND403", "hidden1.weight", gradient=1.0, below_precision=True)
+    causes, verdict, _ = diagnose(failed, [still, finding("NND501", "run")])
+    assert causes[0].kind == "lr_too_low" and "below the precision of hidden1.weight" in verdict
+
+
+def test_an_empty_record_is_not_health():
+    run = make_run(steps=1)
+    run._steps = 0
+    assert diagnose(run, [])[1] == "Nothing could be checked: no step was recorded."
+
+
+def test_a_recording_that_stopped_is_not_health():
+    stopped = finding("NND902", "run", severity=Severity.INFO)
+    _, verdict, _ = diagnose(make_run(learns=True), [stopped])
+    assert verdict == "No rule found a fault in what was recorded, but not all was: NND902 at run."
+
+
+def test_learning_by_heart_is_not_health():
+    run = make_run({("run", "validation.loss"): {100: 0.44, 200: 0.46}}, learns=True)
+    assert "no better than chance" in diagnose(run, [])[1]
+
+
 def test_certainty_then_place_orders_causes(failed):
     found = [finding("NND409"), finding("NND403", "hidden1.weight", gradient=0.3), overshoot()]
     causes, _, _ = diagnose(failed, found)

@@ -178,7 +178,8 @@ def constant_output(run: Run, *, most: float = 0.01) -> Iterator[Symptom]:
     References: A. Karpathy, "A Recipe for Training Neural Networks", 2019.
     """
     sites = [site for site in run.sites if run.series("probe.variation", site.name)]
-    if not sites:
+    # Outputs far from 0 that vary little may be right: the loss tells.
+    if not sites or outcome(run) is Outcome.LEARNED:
         return
     lost = {site.name: _holds_below(run, site.name, most) for site in sites}
     since = lost[sites[-1].name]

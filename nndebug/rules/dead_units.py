@@ -114,7 +114,7 @@ def dead_at_birth(run: Run, *, most: float = 0.4) -> Iterator[Symptom]:
         yield Symptom(
             site.name,
             f"{int(born.first)} of {site.units} units fire for no training sample before the first step: {why}",
-            severity(run),
+            severity(run, learned=Severity.INFO),
             first_step=0,
             evidence={"dead": int(born.first), "units": site.units, "unit_map": site.name},
             help="start the biases at 0 and use He initial weights",

@@ -11,24 +11,28 @@ from .outcome import severity
 
 
 @rule("NND603", "chance-accuracy", needs=("validation.accuracy",))
-def chance_accuracy(run: Run, *, slack: float = 2.0) -> Iterator[Symptom]:
+def chance_accuracy(
+    run: Run, *, slack: float = 2.0, least: int = 50, alike: float = 0.9
+) -> Iterator[Symptom]:
     """The accuracy is the share of one class, to the sample: the network answers always the same.
 
     What it measures: right answers on the validation set against the number of samples of each class in it, at two
-    epochs in a row, for an accuracy near chance.
+    epochs in a row, for an accuracy near chance, where 90 % of the predictions on the probe are one class.
 
     Why it matters: "10 %" is not a bad network, it is a constant one, or an evaluation that looks at the wrong thing.
 
     What to try: if the loss falls meanwhile, the evaluation is wrong; else see the cause above.
 
-    False alarms: a coincidence to the sample at two epochs is unlikely; accuracies above 2 × chance are not looked at.
+    False alarms: a coincidence to the sample at two epochs is unlikely; accuracies above 2 × chance and sets of fewer
+    than 50 samples are not looked at.
 
     References: A. Karpathy, "A Recipe for Training Neural Networks", 2019.
     """
     counts = run.manifest.get("validation_counts") or []
     accuracy = run.series("validation.accuracy")
     total = sum(counts)
-    if not total or len(accuracy) < 2:
+    shares = run.series("probe.top_class_share")
+    if total < least or len(accuracy) < 2 or (shares and shares.last < alike):
         return
     last = [round(value * total) for value in accuracy.values[-2:]]
     if not all(value in counts for value in last) or accuracy.last > slack * max(counts) / total:
@@ -48,5 +52,5 @@ def chance_accuracy(run: Run, *, slack: float = 2.0) -> Iterator[Symptom]:
             "samples": total,
             "series": [{"name": "validation.accuracy", "site": "run"}],
         },
-        help="the network answers always the same: see the cause above; if the loss falls, check the evaluation",
+        help="look at what the network predicts; if the loss falls meanwhile, check the evaluation",
     )

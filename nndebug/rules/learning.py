@@ -47,7 +47,7 @@ def not_learning_rule(run: Run, *, most: float = NOT_LEARNED, steps: int = MIN_S
             "threshold": chance,
             "threshold_label": f"at chance: {chance:.3g}",
         },
-        help="mend the cause that is named first; this is its consequence",
+        help="check the backward pass (nndebug gradcheck), the labels and the rate",
     )
 
 
@@ -163,5 +163,5 @@ def prediction_collapse(run: Run, *, least: float = 0.9) -> Iterator[Symptom]:
             "threshold": least,
             "threshold_label": f"collapse: {least:.0%}",
         },
-        help="mend the cause that is named first; this is its consequence",
+        help="look at what makes the output constant: dead or saturated units, labels out of order",
     )

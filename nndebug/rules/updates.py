@@ -16,6 +16,8 @@ from .outcome import Outcome, not_learning, outcome, severity
 _DEVIATIONS = 4.0
 _WITH_DEATHS = 2.5
 _DEATHS, _DEATH_SHARE = 3, 0.1
+_TINY = 0.1
+"""Pre-activations of a smaller standard deviation are too small to judge a shift by (see activation-scale)."""
 
 
 class Overshoot(NamedTuple):
@@ -39,8 +41,14 @@ def overshooting_updates(
         many = max(_DEATHS, _DEATH_SHARE * site.units)
         for name in ("probe.shift", "shift"):
             series = run.series(name, site.name)
-            large = series.values > min(deviations, with_deaths)
+            spread = run.series(
+                "probe.preactivation.std" if name == "probe.shift" else "preactivation.std", site.name
+            )
+            large = (series.values > min(deviations, with_deaths)) & np.isfinite(series.values)
             for step, size in zip(series.steps[large].tolist(), series.values[large].tolist()):
+                # Of next to nothing any change is many times its size: a layer that starts tiny must grow.
+                if spread.at(step) < _TINY:
+                    continue
                 if size > deviations or (size > with_deaths and deaths[step] >= many):
                     found.append(Overshoot(site.name, step, size, deaths[step]))
     return sorted(found, key=lambda o: (o.step, -o.deaths, -o.deviations))
@@ -153,16 +161,24 @@ def parameter_frozen(run: Run, *, steps: int = 20) -> Iterator[Symptom]:
         for parameter in site.parameters:
             name = f"{site.name}.{parameter}"
             updates, gradients = run.series("update.norm", name), run.series("gradient.norm", name)
-            if len(updates) < steps or updates.values[-steps:].any():
+            if len(updates) < steps or updates.values[-steps:].any():  # NaN is a change, too
                 continue
             moved = np.flatnonzero(updates.values)
             since = int(updates.steps[moved[-1] + 1 if moved.size else 0])
-            gradient = float(np.median(gradients.since(since).values)) if gradients.since(since) else 0.0
-            if gradient > 0 and not _below_precision(run, name, gradient):
+            late = gradients.since(since).finite
+            gradient = float(np.median(late.values)) if late else 0.0
+            below = gradient > 0 and _below_precision(run, name, gradient)
+            if gradient > 0 and not below:
                 message = f"never changes since step {since:,} although its gradient is {gradient:.2g}: the update is not applied"
-                level, help = Severity.ERROR, "look at the line that updates it: is it applied to a copy?"
+                level = Severity.WARNING if outcome(run) is Outcome.LEARNED else Severity.ERROR
+                help = "look at the line that updates it: is it applied to a copy?"
+            elif below:
+                message = f"never changes since step {since:,}: rate times gradient ({gradient:.2g}) is below its precision"
+                level, help = (
+                    severity(run, learned=Severity.INFO),
+                    "raise the rate, or find what shrank the gradient",
+                )
             else:
-                gradient = 0.0  # what cannot change a bit is none
                 message = f"never changes since step {since:,}: no gradient reaches it"
                 level = severity(run, learned=Severity.INFO)
                 help = "look for what cuts the gradient in the layers above"
@@ -172,7 +188,11 @@ def parameter_frozen(run: Run, *, steps: int = 20) -> Iterator[Symptom]:
                 level,
                 first_step=since,
                 last_step=run.steps,
-                evidence={"gradient": gradient, "series": [{"name": "update.norm", "site": name}]},
+                evidence={
+                    "gradient": gradient,
+                    "below_precision": below,
+                    "series": [{"name": "update.norm", "site": name}],
+                },
                 help=help,
             )
 
@@ -254,7 +274,7 @@ def update_overshoots(
         killed = f"; it killed {worst.deaths} of its units" if worst.deaths else ""
         yield Symptom(
             site,
-            f"step {worst.step:,}: moved by {worst.deviations:.1f} standard deviations in one update "
+            f"step {worst.step:,}: moved by {worst.deviations:.3g} standard deviations in one update "
             f"(healthy: below {limit:g}){killed}",
             level,
             first_step=here[0].step,

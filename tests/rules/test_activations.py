@@ -72,6 +72,10 @@ class TestDeadAtBirth:
         )
         assert bool(symptoms("NND202", run)) == fires
 
+    def test_info_on_a_run_that_learns(self):
+        series = {("hidden1", "probe.dead_units"): [28, 28], ("hidden1.bias", "weight.mean"): {0: 0.0}}
+        assert one("NND202", make_run(series, learns=True)).severity is Severity.INFO
+
     def test_names_negative_biases(self):
         run = make_run(
             {("hidden1", "probe.dead_units"): [30, 30], ("hidden1.bias", "weight.mean"): {0: -3.0}}
@@ -170,6 +174,10 @@ class TestConstantOutput:
     @pytest.mark.parametrize(("share", "fires"), [(0.01, False), (0.0099, True)])
     def test_boundary(self, share, fires):
         assert bool(symptoms("NND207", self.variation(0.4, share))) == fires
+
+    def test_silent_on_outputs_far_from_zero_of_a_run_that_learns(self):
+        series = {("output", "probe.variation"): [0.001] * 8}
+        assert not symptoms("NND207", make_run(series, learns=True))
 
     def test_silent_when_only_a_hidden_layer_is_constant(self):
         assert not symptoms("NND207", self.variation(0.0, 0.4))

@@ -59,9 +59,17 @@ class TestFirstNonfinite:
 
 
 class TestChanceAccuracy:
-    def accuracy(self, *values, top=0):
+    def accuracy(self, *values, top=0, share=1.0, **manifest):
         points = {(i + 1) * 100: v for i, v in enumerate(values)}
-        return make_run({("run", "validation.accuracy"): points, ("run", "probe.top_class"): {0: top}})
+        series = {("run", "validation.accuracy"): points, ("run", "probe.top_class"): {0: top}}
+        return make_run({**series, ("run", "probe.top_class_share"): {0: share}}, **manifest)
+
+    def test_silent_where_the_predictions_differ(self):
+        assert not symptoms("NND603", self.accuracy(0.102, 0.102, share=0.89))
+        assert symptoms("NND603", self.accuracy(0.102, 0.102, share=0.9))
+
+    def test_silent_on_a_handful_of_samples(self):
+        assert not symptoms("NND603", self.accuracy(0.75, 0.75, validation_counts=[1, 3]))
 
     def test_names_the_class(self):
         found = one("NND603", self.accuracy(0.102, 0.102, top=1))

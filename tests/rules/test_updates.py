@@ -65,8 +65,22 @@ class TestParameterFrozen:
         found = one("NND403", self.frozen(0.0))
         assert found.severity is Severity.WARNING and "no gradient reaches it" in found.message
 
-    def test_a_gradient_too_small_for_the_precision_is_none(self):
-        assert "no gradient reaches it" in one("NND403", self.frozen(1e-20)).message
+    def test_a_gradient_too_small_for_the_precision_is_told_apart(self):
+        found = one("NND403", self.frozen(1e-20))
+        assert "below its precision" in found.message and found.evidence["below_precision"]
+        assert found.severity is Severity.WARNING
+
+    def test_a_layer_frozen_on_purpose_in_a_run_that_learns_is_no_error(self):
+        series = {("hidden1.weight", "update.norm"): dict.fromkeys(range(50), 0.0)}
+        series["hidden1.weight", "gradient.norm"] = dict.fromkeys(range(50), 1.0)
+        for name, value in (("norm", 8.0), ("maximum", 0.2), ("minimum", -0.2)):
+            series["hidden1.weight", f"weight.{name}"] = {0: value}
+        assert one("NND403", make_run(series, learns=True)).severity is Severity.WARNING
+
+    def test_updates_that_are_not_finite_are_not_none(self):
+        series = {("hidden1.weight", "update.norm"): dict.fromkeys(range(50), float("nan"))}
+        series["hidden1.weight", "gradient.norm"] = dict.fromkeys(range(50), float("nan"))
+        assert not symptoms("NND403", make_run(series))
 
     @pytest.mark.parametrize(("zeros", "fires"), [(19, False), (20, True)])
     def test_boundary(self, zeros, fires):
@@ -116,6 +130,16 @@ class TestUpdateOvershoots:
     def test_boundary_with_deaths_and_then_it_is_a_warning(self, size, deaths, fires):
         found = symptoms("NND411", self.moved({0: size}, [-1] * (30 - deaths) + [1] * deaths, learns=True))
         assert [s.severity for s in found] == [Severity.WARNING] * fires
+
+    def test_a_layer_that_starts_tiny_must_move_many_of_its_deviations(self):
+        run = make_run(
+            {("hidden1", "probe.shift"): {0: 90.0}, ("hidden1", "probe.preactivation.std"): {0: 0.01}}
+        )
+        assert not symptoms("NND411", run)
+        run = make_run(
+            {("hidden1", "probe.shift"): {0: 90.0}, ("hidden1", "probe.preactivation.std"): {0: 0.11}}
+        )
+        assert symptoms("NND411", run)
 
     def test_deaths_at_another_update_do_not_count(self):
         assert not symptoms("NND411", self.moved({0: 3.0, 1: 0.2}, [-1] * 20 + [2] * 10))
