@@ -159,6 +159,8 @@ def _init_too_small(run: Run, found: Findings) -> Cause | None:
     if not small or not found.of("NND303", "NND501", "NND207") or found.of("NND202", "NND409"):
         return None
     site = next(site for site in run.sites if site.name == small.site)
+    if sum("weight" in other.parameters for other in run.sites) < 2:
+        return None  # a single layer learns from any start
     weights = run.series("weight.std", f"{site.name}.weight")
     if weights and site.inputs and weights.first > _SMALL_WEIGHTS / site.inputs**0.5:
         return None  # its own weights are of the usual size

@@ -16,6 +16,8 @@ from .outcome import Outcome, not_learning, outcome, severity
 _DEVIATIONS = 4.0
 _WITH_DEATHS = 2.5
 _DEATHS, _DEATH_SHARE = 3, 0.1
+_TINY_WEIGHTS = 0.5
+"""Times 1 / sqrt(inputs), the size of weights that keeps the scale of a signal (LeCun)."""
 _TINY = 0.1
 """Pre-activations of a smaller standard deviation are too small to judge a shift by (see activation-scale)."""
 
@@ -73,7 +75,9 @@ def update_too_large(run: Run, *, median: float = 0.1, first: float = 2.0) -> It
     for site in run.sites:
         ratios = run.series("update_ratio", f"{site.name}.weight")
         early = ratios.before(10)
-        if len(ratios) < 3:
+        spread = run.series("weight.std", f"{site.name}.weight")
+        # Weights that start at next to nothing must become many times as large.
+        if len(ratios) < 3 or (spread and spread.first < _TINY_WEIGHTS / max(site.inputs, 1) ** 0.5):
             continue
         typical, largest = float(np.median(ratios.values)), early.maximum
         if not (typical > median or largest > first):
