@@ -7,7 +7,6 @@ of layers are never used as names of files.
 
 from __future__ import annotations
 
-import errno
 import io
 import json
 import os
@@ -24,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from .atomic import write_atomically
 from .errors import UserError
 from .signals import Array
 from .strict_json import decode, encode, plain, revive
@@ -37,31 +37,6 @@ _EPOCH = re.compile(r"(\d{4,})\.npz")
 _TEMPORARY = re.compile(r"\..+\.\d+\.tmp")  # what a killed process may leave behind
 _FLUSH_ROWS, _FLUSH_SECONDS = 200, 1.0
 _MAX_EPOCH_BYTES = 1 << 28  # of all arrays of an epoch; a small file can claim to unpack to terabytes
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Writes a whole file, so that a reader sees the old content or the new one and never a part.
-
-    Raises:
-        OSError: the folder cannot be written to, or `path` is a folder, a device or a pipe, which a file may not
-            replace; the error names `path` and not the temporary file.
-    """
-    if path.is_dir():
-        raise IsADirectoryError(errno.EISDIR, "is a folder, not a file", str(path))
-    if path.exists() and not path.is_file():
-        raise OSError(errno.EINVAL, "is a device or a pipe, not a file", str(path))
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(temporary, "wb") as file:
-            file.write(data)
-        # Not synced to the disk: that would stall the training, and a killed process loses nothing without it.
-        os.replace(temporary, path)
-    except BaseException as error:
-        with suppress(OSError):
-            temporary.unlink()
-        if isinstance(error, OSError):
-            raise OSError(error.errno, error.strerror or str(error), str(path)) from error
-        raise
 
 
 class _Rows:
@@ -238,6 +213,16 @@ def _is_run(folder: Path) -> bool:
     return "sites" in manifest or (folder / STEPS).exists()
 
 
+def _free(folder: Path) -> Path:
+    """Where a run can be written: the folder itself if it is missing or empty, else one inside it."""
+    place, number = folder, 1
+    with suppress(OSError):
+        while place.exists() and (not place.is_dir() or any(place.iterdir())):
+            place = folder / (f"run-{number}" if number > 1 else "run")
+            number += 1
+    return place
+
+
 def read_manifest(folder: str | os.PathLike[str]) -> dict[str, Any]:
     """The manifest of a run folder.
 
@@ -245,7 +230,7 @@ def read_manifest(folder: str | os.PathLike[str]) -> dict[str, Any]:
         UserError: no such folder, not a run, unreadable, or written by a newer nndebug.
     """
     path = Path(folder)
-    train = f"nndebug train -o {_name(folder)} writes one"
+    train = f"nndebug train -o {_name(_free(path))} writes one"
     try:
         if not path.exists():
             raise UserError(f"there is no folder {_name(folder)}", help=train)

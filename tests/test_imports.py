@@ -24,7 +24,7 @@ SUMMARIES = {
         *("chance", "deaths", "probe"),
     )
 }
-RECORDING = {*SUMMARIES, "nndebug.storage", "nndebug.run"}
+RECORDING = {*SUMMARIES, "nndebug.atomic", "nndebug.storage", "nndebug.run"}
 JUDGING = {
     f"nndebug.{name}"
     for name in ("errors", "findings", "registry", "rules", "checking", "diagnosis", "causes")
@@ -34,6 +34,7 @@ ALLOWED = {
     "nndebug": set(),
     "nndebug.__main__": {"nndebug.cli"},
     "nndebug.errors": set(),
+    "nndebug.atomic": set(),
     "nndebug.core": BASE,
     "nndebug.shapes": BASE,
     **{name: {"numpy", *SUMMARIES} for name in SUMMARIES - BASE},
@@ -52,7 +53,7 @@ ALLOWED = {
         "jinja2",
         "markupsafe",
         *JUDGING,
-        "nndebug.storage",
+        "nndebug.atomic",
         "nndebug.gradcheck",
     },
     "nndebug.adapters": {"numpy", *RECORDING, "nndebug.recorder", "nndebug.shapes"},

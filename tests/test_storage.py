@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 
 from nndebug import storage
+from nndebug.atomic import write_atomically
+from nndebug.errors import UserError
 from nndebug.run import Run
 from nndebug.signals import Site
 from nndebug.storage import RunFolder, epoch_files, read_arrays, read_rows, read_step
@@ -275,6 +277,29 @@ def test_an_epoch_that_unpacks_to_too_much_is_left_out(tmp_path, monkeypatch):
     assert read_step(folder.path / "epochs" / "0000.npz") is None
 
 
+@pytest.mark.parametrize(
+    ("files", "advised"),
+    [
+        (None, "t2"),
+        ((), "t2"),
+        (("notes.txt",), "t2/run"),
+        (("manifest.json", "steps.jsonl"), "t2/run"),
+        (("manifest.json", "run", "run-2"), "t2/run-3"),
+    ],
+)
+def test_where_there_is_no_run_the_advised_folder_takes_one(tmp_path, monkeypatch, files, advised):
+    monkeypatch.chdir(tmp_path)
+    if files is not None:
+        os.mkdir("t2")
+    for name in files or ():
+        (tmp_path / "t2" / name).write_text('{"schema": 1, "si')
+    with pytest.raises(UserError) as caught:
+        Run.load("t2")
+    assert caught.value.help == f"nndebug train -o {advised} writes one"
+    RunFolder.create(advised, MANIFEST)
+    assert Run.load(advised).steps == 0
+
+
 @pytest.mark.parametrize("kind", ["pipe", "link to a pipe", "folder", "missing folder", "below a file"])
 def test_only_a_file_is_replaced_and_the_error_names_the_users_path(tmp_path, kind):
     """A pipe stands for every device: `-o /dev/full` must not replace what stands there."""
@@ -294,7 +319,7 @@ def test_only_a_file_is_replaced_and_the_error_names_the_users_path(tmp_path, ki
         path = path / "page.html"
     before = {file.name: os.lstat(file).st_ino for file in tmp_path.iterdir()}
     with pytest.raises(OSError, match=path.name) as caught:
-        storage.write_atomically(path, b"page")
+        write_atomically(path, b"page")
     assert caught.value.filename == str(path)
     assert caught.value.filename2 is None
     assert ".tmp" not in str(caught.value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..storage import write_atomically
+from ..atomic import write_atomically
 from .html import MARKS
 from .model import CauseView, Chart, FindingView, Report
 

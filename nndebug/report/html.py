@@ -8,7 +8,7 @@ from pathlib import Path
 import jinja2
 from markupsafe import Markup
 
-from ..storage import write_atomically
+from ..atomic import write_atomically
 from . import png, svg
 from .model import Report
 from .text import listing, plural
