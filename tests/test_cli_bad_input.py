@@ -77,6 +77,8 @@ CASES = [
     ("report nowhere --png x", "nowhere", ""),
     ("rule NND999", "NND999", ""),
     ("rule dead-relus", "dead-relus", "dead-relu"),
+    ("demo -o notes.txt", "notes.txt is a file", "folder"),
+    ("demo --fixed -o occupied", "thesis.tex", "folder"),
     ("demo no_such_fault", "no_such_fault", ""),
 ]
 

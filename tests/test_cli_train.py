@@ -213,6 +213,27 @@ def test_a_report_goes_to_a_file_in_a_folder_that_exists(folder, recorded, capsy
     assert (folder / "pipe").is_fifo()
 
 
+def test_an_interrupted_run_says_where_its_part_is(folder, capsys, monkeypatch):
+    from network.optimizers import SGD
+
+    step, done = SGD.step, []
+
+    def interrupted(self, network):
+        done.append(step(self, network))
+        if len(done) == 200:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(SGD, "step", interrupted)
+    assert cli.main(["train", "-q", "-o", "a run"]) == 130
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.splitlines() == [
+        "error: interrupted",
+        "help: what was recorded is in 'a run': nndebug check 'a run'",
+    ]
+    assert cli.main(["check", "a run", "--fail-on", "never"]) == 0
+
+
 def test_an_experiment_file_trains(folder, blobs, capsys):
     assert cli.main(["train", blobs, "-q", "--fail-on", "never"]) == 0
     out, err = capsys.readouterr()

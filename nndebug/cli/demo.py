@@ -49,8 +49,8 @@ def train(fault: Any, args: argparse.Namespace) -> int:
     from .session import train
 
     folder = args.output or Path("reports") / f"demo-{fault.name}{'-fixed' if args.fixed else ''}"
-    note(f"{'the healthy twin of ' if args.fixed else 'planted: '}{fault.name}: {fault.summary}")
-    result, reached = train(fault.fixed() if args.fixed else fault.experiment(), folder)
+    title = f"{'the healthy twin of ' if args.fixed else 'planted: '}{fault.name}: {fault.summary}"
+    result, reached = train(fault.fixed() if args.fixed else fault.experiment(), folder, title=title)
     show(result)
     print(reached)
     wrote(folder, args.open)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def train(
-    experiment: Any, folder: Path, data_dir: str | None = None, quiet: bool = False
+    experiment: Any, folder: Path, data_dir: str | None = None, quiet: bool = False, title: str = ""
 ) -> tuple[CheckResult, str]:
     """Trains an experiment under watch.
 
@@ -27,6 +27,7 @@ def train(
         folder: the run folder to write.
         data_dir: folder of data that is read from files.
         quiet: print nothing while it trains.
+        title: a line for stderr once the run folder stands, so that a refusal has nothing above it.
 
     Returns:
         What was found in the end, and a sentence on the held-out data.
@@ -34,6 +35,7 @@ def train(
     Raises:
         UserError: the folder cannot be written to, or the run could not be judged.
         NetworkError: the experiment cannot be built, or its data cannot be loaded.
+        KeyboardInterrupt: with a text that says where the recorded part is.
     """
     import numpy as np
 
@@ -45,7 +47,9 @@ def train(
         options = experiment.fit_options(dataset)
         updates = -(-len(dataset.train[0]) // options["batch"]) * options["epochs"]
         watching = watch(network, folder)
-        with watching:
+        if title:
+            note(title)
+        with _interruptible(folder), watching:
             # After the watch: when a line is printed, the rules have seen its epoch.
             if not quiet:
                 network.hook("epoch", _EpochLines(watching, options["epochs"]))
@@ -63,6 +67,16 @@ def train(
         raise UserError("the run could not be judged", help=f"nndebug check {quoted(folder)}")
     with np.errstate(all="ignore"):
         return watching.result, _reached(core.evaluate(network, dataset.test), dataset.name)
+
+
+@contextmanager
+def _interruptible(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(
+            f"what was recorded is in {quoted(folder)}: nndebug check {quoted(folder)}"
+        ) from None
 
 
 def _reached(held_out: Any, name: str) -> str:
