@@ -299,7 +299,7 @@ def _lr_too_low(run: Run, found: Findings) -> Cause | None:
 
 
 def unexplained(found: Findings) -> Cause:
-    serious = [f for f in found.all if f.severity is not Severity.INFO]
+    serious = found.of("NND501", "NND502") or [f for f in found.all if f.severity is not Severity.INFO]
     first = min(
         serious, key=lambda f: (-f.severity.rank, f.first_step if f.first_step is not None else 1 << 60)
     )
