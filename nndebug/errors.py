@@ -5,6 +5,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+_NEAR = 0.7  # below it the nearest word is another word: `--bogus` and `--loss` agree in 0.62
+_LISTED = 8
+
 
 class UserError(Exception):
     """A mistake in what the user asked for.
@@ -20,7 +23,9 @@ class UserError(Exception):
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """The sentence that offers the nearest known word, or lists the known ones."""
+    """The sentence that offers the nearest known word, or lists the first of the known ones."""
     candidates = list(known)
-    near = difflib.get_close_matches(word, candidates, n=1)
-    return f"did you mean {near[0]!r}?" if near else "known: " + ", ".join(candidates)
+    near = difflib.get_close_matches(word, candidates, n=1, cutoff=_NEAR)
+    if near:
+        return f"did you mean {near[0]!r}?"
+    return "known: " + ", ".join(candidates[:_LISTED]) + (", …" if len(candidates) > _LISTED else "")

@@ -1,6 +1,7 @@
 """The frame around the commands: exit codes, two-line errors, help, and what it costs to start."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,9 +11,9 @@ import pytest
 
 import nndebug
 from nndebug.cli import main as cli
-from nndebug.cli.common import exit_code, free_folder, words
-from nndebug.errors import UserError
-from nndebug.findings import CheckResult, Finding, Severity
+from nndebug.cli.common import codes, exit_code, free_folder, show, words
+from nndebug.errors import UserError, did_you_mean
+from nndebug.findings import Cause, CheckResult, Finding, Severity
 
 ROOT = Path(__file__).resolve().parent.parent
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -217,6 +218,32 @@ def test_a_run_is_written_where_nothing_is(tmp_path):
     assert free_folder(base) == tmp_path / "digits-2"
     (tmp_path / "digits-2").write_text("a file")
     assert free_folder(base) == tmp_path / "digits-3"
+
+
+def test_only_a_near_word_is_offered_and_a_long_list_is_cut():
+    codes = [f"NND{number}" for number in (101, 102, 103, 201, 202, 203, 204, 901, 902)]
+    listed = "known: NND101, NND102, NND103, NND201, NND202, NND203, NND204, NND901, …"
+    assert did_you_mean("NND999", codes) == listed
+    assert did_you_mean("NND9022", codes) == "did you mean 'NND902'?"
+    assert did_you_mean("--bogus", ["--loss", "--lr"]) == "known: --loss, --lr"
+    assert did_you_mean("rleu", ["gelu", "relu"]) == "did you mean 'relu'?"
+    assert did_you_mean("x", map(str, range(8))) == "known: 0, 1, 2, 3, 4, 5, 6, 7"
+
+
+def test_next_and_docs_name_the_same_rule(capsys):
+    def finding(code, severity=Severity.ERROR):
+        return Finding(code, "x", severity, "hidden1", "dead")
+
+    listed = finding("NND201"), finding("NND411"), finding("NND501")
+    cause = Cause(
+        "lr_too_high", "hidden1", 0, 0.9, "It is.", (listed[1].fingerprint, listed[0].fingerprint), (), (), ""
+    )
+    for causes, findings in (((cause,), listed), ((), listed), ((), listed[2:])):
+        result = CheckResult("It is.", Severity.ERROR, causes, findings)
+        show(result)
+        docs = re.search(r"docs +nndebug rule (\w+)", capsys.readouterr().out)
+        assert codes(result) == [docs[1]]
+    assert codes(CheckResult("", None, findings=(finding("NND201", Severity.INFO),))) == []
 
 
 def test_lists_of_words():

@@ -145,10 +145,13 @@ def next_commands(*commands: str) -> None:
         note(f"{'next' if position == 0 else '    '}   {command}")
 
 
-def codes(result: CheckResult, most: int = 1) -> list[str]:
-    """Codes of the first findings that are more than information, for `nndebug rule CODE`."""
-    found = dict.fromkeys(finding.code for finding in result.findings if finding.severity != "info")
-    return list(found)[:most]
+def codes(result: CheckResult) -> list[str]:
+    """The code for `nndebug rule CODE`: the one that the first `docs` line names, none where all is information."""
+    from ..report.evidence import explained
+
+    led = [finding for cause in result.causes[:1] for finding in explained(cause, result.findings)]
+    found = led or [finding for finding in result.findings if finding.severity != "info"]
+    return [finding.code for finding in found[:1]]
 
 
 def quoted(path: Path) -> str:
