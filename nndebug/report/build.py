@@ -50,7 +50,7 @@ def build(run: Run, result: CheckResult) -> Report:
         chain=chain(run, result),
         causes=shown,
         others=others,
-        layers=glance(run, result.findings),
+        layers=glance(run, result.findings, result.causes),
         spark_titles=tuple(title for title, _, _ in SPARKS),
         learning=_learning(run),
         flow=flow(run),

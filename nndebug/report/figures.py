@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..atomic import write_atomically
 from .html import MARKS
+from .layers import SEEN_AT_ONCE
 from .model import CauseView, Chart, FindingView, Report
 
 if TYPE_CHECKING:
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 _WIDTH, _HEIGHT = 1280, 860
 _EDGE, _RIGHT_EDGE = 40, 1240
 _LEFT, _RIGHT = (40, 560), (618, 622)  # columns: x and width
-_MOST_LAYERS = 5
 
 
 def dashboard(report: Report, path: str | Path, dpi: int = 110) -> Path:
@@ -198,7 +198,7 @@ def _right(sheet: Canvas, report: Report, charts: tuple[Chart, ...], top: float)
     from .canvas import RULE, SEVERITY, SOFT
 
     x, width = _RIGHT
-    rows = report.layers[:_MOST_LAYERS]
+    rows = report.layers[:SEEN_AT_ONCE]
     height = 62 + 46 * len(rows)
     sheet.card(x, top, width, height)
     left = len(report.layers) - len(rows)

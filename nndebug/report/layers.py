@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..findings import Finding
+from ..findings import Cause, Finding
 from ..signals import Site
 from .maps import distribution_map, epochs_with, unit_map, weight_images
 from .model import Chart, LayerRow, LayerView, Reference, Table
@@ -26,6 +26,9 @@ SPARKS = (
 """Heading, series and suffix of the site of the small curves of a layer."""
 
 USUAL_UPDATE = Reference(1e-3, "usual: about 1e-3")
+
+SEEN_AT_ONCE = 5
+"""Rows of the layers that the picture has room for; the page shows a little more of them before it scrolls."""
 
 _SHOWN_IN_FULL = 12
 _MOST_LINES = 8
@@ -52,11 +55,15 @@ def word(activation: str) -> str:
     return _WORDS.get(activation, clean(activation, 30))
 
 
-def glance(run: Run, findings: Sequence[Finding]) -> tuple[LayerRow, ...]:
-    """A row a site that has parameters, in the order of the network."""
+def glance(run: Run, findings: Sequence[Finding], causes: Sequence[Cause] = ()) -> tuple[LayerRow, ...]:
+    """A row a site that has parameters, in the order of the network.
+
+    Where there are more rows than are seen at once, the site of the first cause leads, and the others with findings
+    follow, the worst first: the layer that the verdict names must not be below the fold.
+    """
     sites = [s for s in run.sites if s.parameters] or list(run.sites)
     full = {s.name for s in interesting(run, findings)}
-    rows = []
+    rows: list[tuple[tuple[bool, int], LayerRow]] = []
     for index, (site, tone) in enumerate(zip(sites, tones(len(sites)))):
         own = [f for f in findings if site_of(f.site) == site.name]
         worst = max(own, key=lambda f: f.severity.rank, default=None)
@@ -67,20 +74,20 @@ def glance(run: Run, findings: Sequence[Finding]) -> tuple[LayerRow, ...]:
             _spark(run, name, site.name + suffix, tone, f"spark-{index}-{i}", title)
             for i, (title, name, suffix) in enumerate(SPARKS)
         )
-        rows.append(
-            LayerRow(
-                clean(site.name, 40),
-                describe(site),
-                clean(
-                    names[0] + (f", +{len(names) - 1}" if names[1:] else "") if names else "no finding", 60
-                ),
-                worst.severity.value if worst else "passed",
-                _never_fire(run, site),
-                sparks,
-                anchor(run, site) if site.name in full else "",
-            )
+        row = LayerRow(
+            clean(site.name, 40),
+            describe(site),
+            clean(names[0] + (f", +{len(names) - 1}" if names[1:] else "") if names else "no finding", 60),
+            worst.severity.value if worst else "passed",
+            _never_fire(run, site),
+            sparks,
+            anchor(run, site) if site.name in full else "",
         )
-    return tuple(rows)
+        guilty = any(site_of(cause.layer or "") == site.name for cause in causes[:1])
+        rows.append(((not guilty, -worst.severity.rank if worst else 0), row))
+    if len(rows) > SEEN_AT_ONCE:
+        rows.sort(key=lambda ranked: ranked[0])
+    return tuple(row for _, row in rows)
 
 
 def flow(run: Run) -> tuple[Chart, ...]:

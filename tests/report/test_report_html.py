@@ -12,7 +12,9 @@ from page import Page
 
 import nndebug.report
 from nndebug.errors import UserError
+from nndebug.findings import Severity
 from nndebug.report import build, html
+from nndebug.signals import Site
 
 STYLE = Path(html.__file__).parent / "templates" / "style.css"
 
@@ -108,6 +110,41 @@ def test_layers_at_a_glance(sick, healthy):
     ratio = rows["hidden1"].sparks[1]
     assert [r.value for r in ratio.references] == [1e-3]
     assert rows["hidden1"].sparks[0].references == ()
+
+
+def test_of_many_layers_the_guilty_ones_are_seen_without_scrolling(tmp_path):
+    sites = [Site(f"hidden{i}", "dense", "relu", 30, 30, ("weight",)).to_json() for i in range(1, 17)]
+    run, result = sample.sick(tmp_path / "deep", sites=sites)
+    overshoots = result.findings[0]
+    findings = (
+        replace(overshoots, site="hidden3", severity=Severity.WARNING),
+        replace(overshoots, site="hidden9.weight"),
+        replace(overshoots, site="hidden12"),
+        replace(overshoots, site="hidden14"),
+    )
+    cause = replace(result.causes[0], layer="hidden14", explains=(findings[-1].fingerprint,))
+
+    def shown(causes):
+        rows = build(run, replace(result, findings=findings, causes=causes)).layers
+        assert len(rows) == 16
+        return [(row.site, row.severity) for row in rows[:6]]
+
+    assert shown((cause,)) == [
+        ("hidden14", "error"),
+        ("hidden9", "error"),
+        ("hidden12", "error"),
+        ("hidden3", "warning"),
+        ("hidden1", "passed"),
+        ("hidden2", "passed"),
+    ]
+    assert [site for site, _ in shown(())][:4] == ["hidden9", "hidden12", "hidden14", "hidden3"]
+
+
+def test_few_layers_stay_in_the_order_of_the_network(tmp_path):
+    run, result = sample.sick(tmp_path / "run")
+    findings = tuple(replace(f, site="output") for f in result.findings)
+    report = build(run, replace(result, findings=findings, causes=()))
+    assert [row.site for row in report.layers] == ["hidden1", "output"]
 
 
 def test_loss_and_accuracy_have_their_reference_lines(sick):
