@@ -51,6 +51,6 @@ class ShapeWatch:
             message = mismatch(output.shape, pattern, self._bindings)
             if message:
                 self._handles[site].remove()
-                self._recorder.event("shape", self._step(), 0, site=site, message=f"{site}: {message}")
+                self._recorder.event("shape", self._step(), 0, site=site, message=message)
 
         return look
