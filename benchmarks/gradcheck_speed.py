@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import argparse
 import statistics
+import sys
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that it also runs as a file
+
+from benchmarks.setting import ratio, rounds, versions
 from network import CrossEntropy, Dense, Layer, Quadratic, ReLU, Sequential, Sigmoid
 from network.convolution import AvgPool2D, Conv2D
 from network.layers import Flatten
-
-from .setting import ratio, rounds, versions
 
 import nndebug  # isort: skip  (after the setting, which fixes the number of threads)
 import torch  # isort: skip

@@ -9,10 +9,14 @@ from __future__ import annotations
 
 import argparse
 import statistics
+import sys
 import tempfile
 import time
+from pathlib import Path
 
-from .setting import SETTINGS, Setting, data, ratio, rounds, versions
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that it also runs as a file
+
+from benchmarks.setting import SETTINGS, Setting, data, ratio, rounds, versions
 
 import nndebug  # isort: skip  (after the setting, which fixes the number of threads)
 
