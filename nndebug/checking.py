@@ -38,6 +38,11 @@ def check(run: Run | str | Path, select: Iterable[str] = (), ignore: Iterable[st
 
     if not isinstance(run, Run):
         run = Run.load(Path(run))
+    with run.held():
+        return _judge(run, select, ignore)
+
+
+def _judge(run: Run, select: Iterable[str], ignore: Iterable[str]) -> CheckResult:
     rules = all_rules()
     wanted, unwanted = _named(select, rules), _named(ignore, rules)
     findings: list[Finding] = []

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import html
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from operator import index
 from pathlib import Path
@@ -79,6 +80,7 @@ class Run:
         self._position = 0
         self._epochs: dict[int, Epoch] = {}
         self._files: dict[int, tuple[int, Epoch | None]] = {}
+        self._held: tuple[Epoch, ...] | None = None
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> Run:
@@ -196,6 +198,8 @@ class Run:
     @property
     def epochs(self) -> tuple[Epoch, ...]:
         """Birth (number 0) and the ends of epochs, as far as stored and readable."""
+        if self._held is not None:
+            return self._held
         epochs: dict[int, Epoch | None] = dict(self._epochs)
         for number, path in ({} if self.folder is None else epoch_files(self.folder)).items():
             try:
@@ -209,6 +213,15 @@ class Run:
                 self.lost += epoch is None
             epochs[number] = self._files[number][1]
         return tuple(epoch for _, epoch in sorted(epochs.items()) if epoch is not None)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Within it `epochs` stays as it is now: one judgement sees one state of the folder, and reads it once."""
+        self._held = self.epochs
+        try:
+            yield
+        finally:
+            self._held = None
 
     def last_array(self, name: str) -> Array | None:
         """The array of this name from the last epoch that has it; None if none has."""
