@@ -48,9 +48,9 @@ def _shape_mismatch(run: Run, found: Findings) -> Cause | None:
     finding = found.first("NND001")
     if not finding:
         return None
-    return _cause(
-        "shape_mismatch", finding.site, found, [finding], PROOF, f"A shape does not fit: {finding.message}."
-    )
+    place = "" if finding.site == "run" else f" at {finding.site}"
+    sentence = f"A shape does not fit{place}: {finding.message}."
+    return _cause("shape_mismatch", finding.site, found, [finding], PROOF, sentence)
 
 
 def _wrong_preprocessing(run: Run, found: Findings) -> Cause | None:
