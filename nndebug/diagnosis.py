@@ -1,35 +1,20 @@
 """From symptoms to causes: what happened first, and what explains the rest. Orders; does not measure.
 
-A cause is an entry of the closed vocabulary `CAUSES`. The surest comes first, and of two equally sure ones the one
+A cause is an entry of the closed vocabulary `causes.Kind`. The surest comes first, and of two equally sure ones the one
 further up the chain (data, initial values, backward, update).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from .causes import LOOKS, Findings, unexplained
+from .causes import LOOKS, Findings, Kind, unexplained
 from .findings import Cause, Finding, Severity
 
 if TYPE_CHECKING:
     from .run import Run
-
-CAUSES: Mapping[str, str] = {
-    "shape_mismatch": "an array has another shape than its layer needs",
-    "wrong_preprocessing": "inputs that preprocessing has spoiled",
-    "unnormalised_input": "inputs on a raw scale",
-    "constant_init": "initial weights that are all the same",
-    "init_too_large": "initial weights or biases that are too large",
-    "init_too_small": "initial weights that are too small",
-    "frozen_parameters": "parameters that should learn do not",
-    "wrong_hidden_activation": "a saturating activation in a deep network",
-    "lr_too_high": "a learning rate that is too high",
-    "lr_too_low": "a learning rate that is too low",
-    "not_learning": "nothing was learned, for a reason that no rule has found",
-}
-"""The vocabulary, in the order of the chain: an upstream cause comes before a downstream one of equal certainty."""
 
 
 def diagnose(run: Run, findings: Sequence[Finding]) -> tuple[tuple[Cause, ...], str, Severity | None]:
@@ -46,7 +31,7 @@ def diagnose(run: Run, findings: Sequence[Finding]) -> tuple[tuple[Cause, ...], 
     candidates = [cause for look in LOOKS if (cause := look(run, known))]
     serious = {f.fingerprint for f in findings if f.severity is not Severity.INFO}
     causes = [cause for cause in candidates if serious & set(cause.explains)]
-    order = list(CAUSES)
+    order = [kind.value for kind in Kind]
     causes.sort(key=lambda cause: (-cause.certainty, order.index(cause.kind)))
     if not causes:
         causes = [unexplained(known)]

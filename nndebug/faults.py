@@ -36,7 +36,7 @@ class Fault:
     Attributes:
         name: for the command line.
         summary: what was done wrong, in one line.
-        cause: the kind that the diagnosis must name first (see `diagnosis.CAUSES`).
+        cause: the kind that the diagnosis must name first (see `causes.Kind`).
         layer: the layer it must name; None if the fault has none.
         healthy: arguments of `Experiment.mlp` for the healthy twin.
         faulty: the arguments that are changed.

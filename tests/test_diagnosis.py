@@ -2,7 +2,8 @@
 
 import pytest
 
-from nndebug.diagnosis import CAUSES, diagnose
+from nndebug.causes import Kind
+from nndebug.diagnosis import diagnose
 from nndebug.findings import Cause, CheckResult, Finding, Severity
 from tests.rules.runs import make_run
 
@@ -210,7 +211,7 @@ def test_certainty_then_place_orders_causes(failed):
     found = [finding("NND409"), finding("NND403", "hidden1.weight", gradient=0.3), overshoot()]
     causes, _, _ = diagnose(failed, found)
     assert [cause.kind for cause in causes] == ["constant_init", "frozen_parameters", "lr_too_high"]
-    assert list(CAUSES).index("constant_init") < list(CAUSES).index("frozen_parameters")
+    assert list(Kind).index("constant_init") < list(Kind).index("frozen_parameters")
 
 
 def test_results_round_trip_through_json(failed):

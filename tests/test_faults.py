@@ -5,7 +5,7 @@ import pytest
 
 import nndebug
 from network import fit
-from nndebug.diagnosis import CAUSES
+from nndebug.causes import Kind
 from nndebug.faults import DEFAULT, FAULTS
 
 SEEDS = range(5)
@@ -38,4 +38,4 @@ def test_nothing_is_found_in_the_healthy_twin(fault, seed):
 
 def test_causes_are_of_the_vocabulary():
     assert DEFAULT in FAULTS
-    assert {fault.cause for fault in FAULTS.values()} <= set(CAUSES)
+    assert {fault.cause for fault in FAULTS.values()} <= set(Kind)

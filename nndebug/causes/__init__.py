@@ -1,0 +1,53 @@
+"""Causes, one function each, in files by place in the chain: data, structure, initial values, update, dynamics.
+
+Each looks for the findings that support it and says what it did, or nothing. Add yours to its file and to `LOOKS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from ..findings import Cause, Severity
+from . import data, dynamics, initial, structure, update
+from .evidence import Findings, cause
+from .vocabulary import Kind
+
+if TYPE_CHECKING:
+    from ..run import Run
+
+__all__ = ["LOOKS", "Findings", "Kind", "Look", "unexplained"]
+
+Look = Callable[["Run", Findings], Cause | None]
+
+LOOKS: tuple[Look, ...] = (
+    structure.shape_mismatch,
+    data.wrong_preprocessing,
+    data.unnormalised_input,
+    initial.constant_init,
+    initial.negative_biases,
+    initial.init_too_large,
+    initial.init_too_small,
+    update.frozen_parameters,
+    structure.wrong_hidden_activation,
+    dynamics.lr_too_high,
+    dynamics.lr_too_low,
+)
+
+
+def unexplained(found: Findings) -> Cause:
+    """What to say where no cause is known."""
+    serious = found.of("NND501", "NND502") or [f for f in found.all if f.severity is not Severity.INFO]
+    first = min(
+        serious, key=lambda f: (-f.severity.rank, f.first_step if f.first_step is not None else 1 << 60)
+    )
+    where = "" if first.site == "run" else f"{first.site}: "
+    return cause(
+        Kind.NOT_LEARNING,
+        None if first.site == "run" else first.site.split(".")[0],
+        found,
+        [first],
+        0.0,
+        f"{where}{first.message}; its cause is not known.",
+        help=first.help,
+    )

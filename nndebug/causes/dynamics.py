@@ -1,0 +1,97 @@
+"""Causes in how far the updates go: the learning rate."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..findings import Cause, Finding, Severity
+from .evidence import CHAIN, GUESS, PATTERN, Findings, cause, failing, step_name
+from .vocabulary import Kind
+
+if TYPE_CHECKING:
+    from ..run import Run
+
+
+def lr_too_high(run: Run, found: Findings) -> Cause | None:
+    deed = _what_the_rate_did(run, found)
+    if not deed:
+        return None
+    root, what, certainty = deed
+    if any((f.evidence.get("std") or 0) > 1 for f in found.of("NND205") if f.severity is not Severity.INFO):
+        certainty = min(certainty, GUESS)  # what starts too large moves too far at any rate
+    if found.of("NND101", "NND502") and certainty == PATTERN:
+        certainty = 0.9
+    against = []
+    loss, chance = run.series("probe.loss"), run.manifest.get("loss_at_chance")
+    if chance and loss and loss.last < chance / 2:
+        against.append(f"the run learned in spite of it: probe loss {loss.last:.2g}, chance {chance:.2g}")
+    rate = run.manifest.get("optimizer", {}).get("rate")
+    return cause(
+        Kind.LR_TOO_HIGH,
+        None if root.site == "run" else root.site.split(".")[0],
+        found,
+        [root, *found.of("NND411", "NND401", "NND304", "NND201", "NND101", "NND204")],
+        certainty,
+        f"The learning rate is too high: {what}.",
+        against=tuple(against),
+        help=f"lower the rate{f' from {rate:g} to {rate / 10:g}' if rate else ''}, or clip gradients",
+    )
+
+
+def _what_the_rate_did(run: Run, found: Findings) -> tuple[Finding, str, float] | None:
+    """The finding that shows it best, what to say of it, and how sure that makes us."""
+    overshoots = [f for f in found.of("NND411") if f.severity is not Severity.INFO]
+    died = found.first("NND201")
+    if killers := [f for f in overshoots if f.evidence["deaths"]]:
+        worst = max(killers, key=lambda f: f.evidence["deaths"])
+        units = next((site.units for site in run.sites if site.name == worst.site), 0)
+        killed = f"killed {worst.evidence['deaths']} of {worst.site}'s {units} ReLU units"
+        return worst, f"{step_name(worst.evidence['step'])} {killed}", CHAIN
+    if overshoots:
+        worst = max(overshoots, key=lambda f: f.evidence["deviations"])
+        step, moved = worst.evidence["step"], worst.evidence["deviations"]
+        what = f"{step_name(step)} moved {worst.site} by {moved:.3g} standard deviations"
+        if died and (killed := died.evidence["died"].get(str(step + 1), 0)):
+            what += f" and killed {killed} of {died.site}'s {died.evidence['units']} ReLU units"
+        return worst, what, PATTERN
+    if (large := found.of("NND304")) and failing(found):
+        return large[0], large[0].message, PATTERN
+    if (large := found.of("NND401")) and failing(found):
+        return large[0], large[0].message, PATTERN if found.of("NND101", "NND502") else GUESS
+    if diverging := found.first("NND502"):
+        return diverging, diverging.message, PATTERN
+    if died and sum(died.evidence["died"].values()) > max(2, died.evidence["since_birth"]):
+        # Units that fired once are killed by updates, be it by several.
+        killed = sum(died.evidence["died"].values())
+        units = died.evidence["units"]
+        most = step_name(died.first_step or 0)
+        return died, f"{killed} of {died.site}'s {units} ReLU units died, most at {most}", PATTERN
+    if drowned := found.first("NND204", at_birth=lambda share: share < 0.02):
+        return drowned, f"since step {drowned.first_step:,} {drowned.message}", GUESS
+    if blown := found.first("NND101"):
+        what = (
+            f"the numbers grew until those of {blown.site} were no longer finite at step {blown.first_step:,}"
+        )
+        return blown, what, GUESS
+    return None
+
+
+def lr_too_low(run: Run, found: Findings) -> Cause | None:
+    frozen = [f for f in found.of("NND403") if f.evidence.get("below_precision") and f.first_step == 0]
+    slow = [f for f in found.of("NND402") if 0 < f.evidence["at_start"] < 1e-4] or frozen
+    # Where something cut the gradient, small updates are a consequence.
+    if not slow or found.of("NND305", "NND204", "NND201", "NND203"):
+        return None
+    rate = run.manifest.get("optimizer", {}).get("rate")
+    return cause(
+        Kind.LR_TOO_LOW,
+        None,
+        found,
+        slow,
+        PATTERN,
+        f"The learning rate is too low: an update changes {slow[0].site} by {slow[0].evidence['median']:.0e} of its size."
+        if slow is not frozen
+        else f"The learning rate is too low: rate times gradient is below the precision of {slow[0].site}.",
+        first_step=0,
+        help=f"raise the rate{f' from {rate:g} to {rate * 100:g}' if rate else ''}",
+    )
