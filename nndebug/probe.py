@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from .deaths import LastAlive, fired, share_fired
+from .hardest import hardest
 from .histogram import ExponentHistogram
 from .signals import RUN, Array
 from .stats import Moments
@@ -208,12 +209,15 @@ class Probe:
 
     # --- arrays of an epoch -----------------------------------------------------------------------------------
 
-    def arrays(self, dead: Mapping[str, Array], image_shape: Sequence[int] | None = None) -> dict[str, Array]:
+    def arrays(
+        self, dead: Mapping[str, Array], image_shape: Sequence[int] | None = None, pictured: bool = True
+    ) -> dict[str, Array]:
         """The arrays of an epoch's file (see `run.py`) at the state last measured.
 
         Args:
             dead: what `dead_units` returned for this state.
-            image_shape: (height, width), if the inputs are grey images: the first weights are kept as images.
+            image_shape: (height, width), if the inputs are flat grey images.
+            pictured: keep the first weights as images, where the inputs are images.
         """
         found: dict[str, Array] = {}
         for site, z in self.state.preactivation.items():
@@ -227,12 +231,16 @@ class Probe:
             found[f"{site}/died_at"] = self.alive.died_at(site, units)
         for name, value in self.network.parameters.items():
             found[f"{name}/weight.histogram"] = ExponentHistogram.of(value).counts
-            if image_shape and value.ndim in (2, 4):
+            if pictured and image_shape and value.ndim in (2, 4):
                 if value.ndim == 2 and len(value) == np.prod(image_shape):
                     found[f"{name}/images"] = value.T[:_IMAGES].reshape(-1, *image_shape).astype(np.float32)
-                image_shape = None  # the first layer only: what others see are no input images
+                pictured = False  # the first layer only: what others see are no input images
+        predictions = None if self.labels is None else self.loss.predictions(self.state.output)
+        with np.errstate(all="ignore"):
+            losses = self.loss.per_sample(self.state.output, self.y)
+        found |= hardest(self.x, self.rows, losses, self.labels, predictions, image_shape)
         if self.labels is not None and self._classes > 1:
-            pairs = self.labels * self._classes + self.loss.predictions(self.state.output)
+            pairs = self.labels * self._classes + predictions
             counts = np.bincount(pairs, minlength=self._classes**2)
             found["run/confusion"] = counts.reshape(self._classes, self._classes)
         return found

@@ -21,7 +21,7 @@ SUMMARIES = {
     f"nndebug.{name}"
     for name in (
         *("errors", "signals", "strict_json", "stats", "histogram", "schedule", "series"),
-        *("chance", "deaths", "probe"),
+        *("chance", "deaths", "hardest", "probe"),
     )
 }
 RECORDING = {*SUMMARIES, "nndebug.atomic", "nndebug.storage", "nndebug.run"}

@@ -271,8 +271,7 @@ class LayeredAdapter:
                 self.recorder.probe(self.step, number, counts)
             # Weight images change slowly and are the largest part of the file: epochs 0, 1, 2, 4, 8, … and the last.
             pictured = last or number & (number - 1) == 0
-            image_shape = self.recorder.run.manifest.get("image_shape") if pictured else None
-            arrays = self.probe.arrays(dead, image_shape)
+            arrays = self.probe.arrays(dead, self.recorder.run.manifest.get("image_shape"), pictured)
         self.recorder.epoch(number, self.step, facts, arrays)
         self.epoch = number + 1
         self.seconds += time.perf_counter() - started

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..findings import Cause, CheckResult, Finding
+from .layers import layer_of
 from .maps import unit_map
-from .model import Band, CauseView, ChainLink, Chart, FindingView, HeatMap, Reference, Table
+from .model import Band, CauseView, Chart, FindingView, HeatMap, Reference, Table
 from .plots import Curve, chart, tones
 from .text import clean, number, percent, split_lead, steps_range
 from .vocabulary import quantity
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from ..run import Run
     from ..series import Series
 
-_CHAIN_CARDS = 6
 _MOST_CHARTS = 16
 _MOST_CURVES = 6
 
@@ -77,55 +77,6 @@ def explained(cause: Cause, findings: Sequence[Finding]) -> list[Finding]:
     return own
 
 
-def chain(run: Run, result: CheckResult) -> tuple[ChainLink, ...]:
-    """From the root to the last consequence, in order of the step; the same rule in several layers is one card."""
-    if not result.causes:
-        return ()
-    own = explained(result.causes[0], result.findings)
-    if not own:
-        return ()
-    order = sorted(own[1:], key=_place_in_chain)
-    groups: dict[str, list[Finding]] = {}
-    for finding in [own[0], *order]:
-        groups.setdefault(finding.code, []).append(finding)
-    links: list[ChainLink] = []
-    for group in groups.values():
-        finding = group[0]
-        lead, joint, rest = split_lead(clean(finding.message, 300))
-        when = steps_range(finding.first_step, finding.last_step, run.steps)
-        root = not links
-        links.append(
-            ChainLink(
-                ", ".join(filter(None, (_root(result.causes[0]), when))) if root else when or "whole run",
-                _places(group),
-                clean(lead, 90),
-                f"{joint} {clean(rest, 110)}" if rest else "",
-                finding.severity.value,
-                anchor(finding),
-                root,
-            )
-        )
-    if len(links) > _CHAIN_CARDS:
-        left = len(links) - _CHAIN_CARDS + 1
-        more = ChainLink("", "", f"{left} more consequences", ", see below", "info", "findings")
-        links = [*links[: _CHAIN_CARDS - 1], more]
-    return tuple(links)
-
-
-def _root(cause: Cause) -> str:
-    return "root cause" if cause.certainty > 0 else "seen first"
-
-
-def _places(findings: Sequence[Finding]) -> str:
-    places = list(dict.fromkeys(clean(f.site, 24) for f in findings))
-    return places[0] + (f" +{len(places) - 1}" if places[1:] else "")
-
-
-def _place_in_chain(finding: Finding) -> tuple[bool, float]:
-    """By step; how the training came out (learning, evaluation) is the end of every chain."""
-    return finding.code[3:4] in ("5", "6"), math.inf if finding.first_step is None else finding.first_step
-
-
 def anchor(finding: Finding) -> str:
     """Identifier of a finding on the page."""
     return f"finding-{finding.fingerprint}"
@@ -167,6 +118,7 @@ class _Views:
             drawn,
             units,
             table_of(finding.evidence),
+            layer_of(self.run, finding.site),
         )
 
 
@@ -208,7 +160,15 @@ def _evidence_chart(run: Run, finding: Finding, key: str) -> Chart | None:
         place = clean(site, 30)
         label = name.lower() if one_site else place if one_name else f"{place} {name.lower()}"
         steps, first = np.unique(np.concatenate([p.steps for p in pieces]), return_index=True)
-        curves.append(Curve(label, steps, np.concatenate([p.values for p in pieces])[first], tone))
+        curves.append(
+            Curve(
+                label,
+                steps,
+                np.concatenate([p.values for p in pieces])[first],
+                tone,
+                layer=layer_of(run, site),
+            )
+        )
     threshold = _float(finding.evidence.get("threshold"))
     label = clean(finding.evidence.get("threshold_label") or "limit", 60)
     references = [Reference(threshold, label)] if threshold is not None else []

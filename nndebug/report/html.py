@@ -1,7 +1,9 @@
-"""A report as one self-contained HTML page: no script, no request to anywhere, one file."""
+"""A report as one self-contained HTML page: readable without its script, no request to anywhere, one file."""
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from functools import lru_cache
 from pathlib import Path
 
@@ -13,9 +15,6 @@ from . import png, svg
 from .model import Report
 from .text import listing, plural
 
-POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
-"""The page's Content-Security-Policy: styles and pictures inside the file, and nothing else."""
-
 MARKS = {"error": "▲", "warning": "■", "info": "●", "passed": "○"}
 
 
@@ -25,11 +24,8 @@ def render(report: Report) -> str:
     Args:
         report: what `build` made.
     """
-    return (
-        _environment()
-        .get_template("report.html.j2")
-        .render(report=report, policy=POLICY, page_codes={page.code for page in report.pages})
-    )
+    codes = {page.code for page in report.pages}
+    return environment().get_template("report.html.j2").render(report=report, page_codes=codes)
 
 
 def write(report: Report, path: str | Path) -> Path:
@@ -45,27 +41,56 @@ def write(report: Report, path: str | Path) -> Path:
 
 
 @lru_cache(maxsize=1)
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
+def environment() -> jinja2.Environment:
+    """The templates with what they may call; everything from outside is escaped."""
+    found = jinja2.Environment(
         loader=jinja2.PackageLoader("nndebug.report"),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.globals |= {
+    style, script = _asset("style.css"), _asset("report.js")
+    found.globals |= {
         "chart_svg": svg.chart_svg,
+        "layer": svg.layer,
         "legend": svg.legend,
         "listing": listing,
         "marks": MARKS,
-        "plural": plural,
-        "spark_svg": svg.spark_svg,
-        "style": lambda: Markup(_style()),
         "picture": png.address,
+        "plural": plural,
+        "policy": policy(style, script),
+        "rail_svg": svg.rail_svg,
+        "script": Markup(script),
+        "spark_svg": svg.spark_svg,
+        "style": Markup(style),
+        "themed": png.themed,
     }
-    return environment
+    return found
 
 
-@lru_cache(maxsize=1)
-def _style() -> str:
-    return (Path(__file__).parent / "templates" / "style.css").read_text("utf-8")
+def policy(style: str, script: str) -> str:
+    """The page's Content-Security-Policy: this style, this script, pictures inside the file, and nothing else.
+
+    Attributes may set a place or a colour: what they could load is forbidden as well.
+    """
+    parts = {
+        "default-src": "'none'",
+        "style-src-elem": f"'{_hash(style)}'",
+        "style-src-attr": "'unsafe-inline'",
+        "script-src": f"'{_hash(script)}'",
+        "img-src": "data:",
+        "base-uri": "'none'",
+        "form-action": "'none'",
+    }
+    return "; ".join(f"{name} {value}" for name, value in parts.items())
+
+
+def _hash(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _asset(name: str) -> str:
+    """A file beside the templates, as it will stand between its tags."""
+    text = (Path(__file__).parent / "templates" / name).read_text("utf-8")
+    return "\n".join(line.strip() for line in text.splitlines() if not line.strip().startswith("//"))

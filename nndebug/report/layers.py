@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -82,6 +82,7 @@ def glance(run: Run, findings: Sequence[Finding], causes: Sequence[Cause] = ()) 
             _never_fire(run, site),
             sparks,
             anchor(run, site) if site.name in full else "",
+            run.sites.index(site),
         )
         guilty = any(site_of(cause.layer or "") == site.name for cause in causes[:1])
         rows.append(((not guilty, -worst.severity.rank if worst else 0), row))
@@ -101,15 +102,10 @@ def flow(run: Run) -> tuple[Chart, ...]:
     charts = []
     for key, name, suffix, title, references in wanted:
         curves = [
-            Curve(
-                clean(s.name, 24),
-                run.series(name, s.name + suffix).steps,
-                run.series(name, s.name + suffix).values,
-                tone,
-            )
+            Curve(clean(s.name, 24), series.steps, series.values, tone, layer=run.sites.index(s))
             for s, tone in zip(sites, tones(len(sites)))
+            if (series := run.series(name, s.name + suffix))
         ]
-        curves = [c for c in curves if len(c.steps)]
         note = ""
         if len(curves) > _MOST_LINES:
             note = f" {_MOST_LINES} of {len(curves)} layers, evenly chosen."
@@ -161,6 +157,12 @@ def site_of(name: str) -> str:
     return name.rpartition(".")[0] if name.endswith((".weight", ".bias")) else name
 
 
+def layer_of(run: Run, name: str) -> int:
+    """Number of the layer that a finding's site names, -1 if it names none."""
+    wanted = site_of(name)
+    return next((i for i, site in enumerate(run.sites) if site.name == wanted), -1)
+
+
 def _view(run: Run, site: Site, with_units: bool) -> LayerView | None:
     key = anchor(run, site)
     name = clean(site.name, 40)
@@ -176,7 +178,7 @@ def _view(run: Run, site: Site, with_units: bool) -> LayerView | None:
     shown = tuple(m for m in maps if m)
     if not shown and not table and not images:
         return None
-    return LayerView(name, describe(site), key, shown, table, images)
+    return LayerView(name, describe(site), key, shown, table, images, run.sites.index(site))
 
 
 def _statistics(run: Run, site: Site) -> Table | None:
@@ -195,7 +197,11 @@ def _statistics(run: Run, site: Site) -> Table | None:
                 step = next(int(s.steps[index]) for s in series if len(s))
                 figures = (number(float(s.values[index])) if len(s) else "–" for s in series)
                 rows.append((clean(label, 40), f"step {step:,}", *figures))
-    return Table(("", "at", "mean", "std", "smallest", "largest", "norm"), tuple(rows)) if rows else None
+    return (
+        Table(("parameter", "at", "mean", "std", "smallest", "largest", "norm"), tuple(rows))
+        if rows
+        else None
+    )
 
 
 def _never_fire(run: Run, site: Site) -> str:
@@ -220,14 +226,5 @@ def _spark(run: Run, name: str, site: str, tone: float, key: str, title: str) ->
     # A curve this small has no room for an axis: it keeps its shape on a log scale, and its last value beside it.
     kind = Quantity(kind.title, kind.unit, kind.how, True, kind.share)
     references = (USUAL_UPDATE,) if name == "update_ratio" else ()
-    curve = Curve(clean(site, 40), series.steps, series.values, tone)
+    curve = Curve(clean(site, 40), series.steps, series.values, tone, layer=layer_of(run, site))
     return chart(key, f"{clean(site, 40)}: {title}", kind, [curve], references=references, most=70)
-
-
-def class_shares(manifest: Mapping[str, object]) -> float | None:
-    """The largest share of a class, which is the accuracy of always answering it; None if there are no classes."""
-    shares = manifest.get("class_shares")
-    if isinstance(shares, Sequence) and shares:
-        values = [float(s) for s in shares if isinstance(s, int | float)]
-        return max(values, default=None)
-    return None

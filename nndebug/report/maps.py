@@ -19,6 +19,7 @@ _MOST_EPOCHS = 40
 _MOST_UNITS = 600
 _TABLE_UNITS = 60
 _DISTRIBUTION_BINS = 72
+_DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
 def unit_map(run: Run, site: str, key: str, title: str) -> HeatMap | None:
@@ -103,6 +104,10 @@ def distribution_map(run: Run, site: str, array: str, key: str, title: str) -> H
         table=Table(
             ("epoch", "0.2 %", "16 %", "median", "84 %", "99.8 %"),
             tuple((n, *f) for n, f in zip(names, figures)),
+        ),
+        profile=tuple(
+            "".join(_DIGITS[round(v)] for v in row)
+            for row in shares / shares.max(axis=1, keepdims=True) * (len(_DIGITS) - 1)
         ),
     )
 

@@ -30,6 +30,7 @@ class Line:
     last: str = ""
     points: bool = False
     trend: tuple[tuple[float, float], ...] = ()
+    layer: int = -1
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,8 @@ class HeatMap:
     """A small picture, one pixel a cell; a cell is an index into the palette (see `png.PALETTES`).
 
     `rows` names the rows from the top down; `ticks` are places (0 left, 1 right) and labels below; `lines` puts
-    thin lines between the cells.
+    thin lines between the cells. A `profile` is each row as text, a cell a digit of base 62 in proportion to what it
+    holds, for a reader who picks one row to see its shape.
     """
 
     key: str
@@ -108,11 +110,12 @@ class HeatMap:
     ticks: tuple[tuple[float, str], ...] = ()
     lines: bool = False
     table: Table = field(default_factory=lambda: Table((), ()))
+    profile: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class ChainLink:
-    """A card of the chain from the cause to its last consequence."""
+    """A card of the chain from the cause to its last consequence; `place` is its step on the time line, 0 to 1."""
 
     when: str
     site: str
@@ -121,6 +124,8 @@ class ChainLink:
     severity: str
     anchor: str
     root: bool = False
+    place: float | None = None
+    layer: int = -1
 
 
 @dataclass(frozen=True)
@@ -139,6 +144,7 @@ class FindingView:
     chart: Chart | None = None
     map: HeatMap | None = None
     table: Table | None = None
+    layer: int = -1
 
 
 @dataclass(frozen=True)
@@ -168,6 +174,7 @@ class LayerRow:
     never_fire: str
     sparks: tuple[Chart | None, ...]
     anchor: str = ""
+    layer: int = -1
 
 
 @dataclass(frozen=True)
@@ -180,6 +187,27 @@ class LayerView:
     maps: tuple[HeatMap, ...]
     statistics: Table | None = None
     images: HeatMap | None = None
+    layer: int = -1
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One row of the training set as the network sees it."""
+
+    row: str
+    label: str
+    prediction: str
+    loss: str
+    image: HeatMap | None = None
+
+
+@dataclass(frozen=True)
+class Samples:
+    """The rows with the highest loss, the worst first."""
+
+    title: str
+    how: str
+    samples: tuple[Sample, ...]
 
 
 @dataclass(frozen=True)
@@ -223,6 +251,7 @@ class Report:
     verdict: tuple[str, str]
     subline: str
     chain: tuple[ChainLink, ...]
+    decades: tuple[float, ...]
     causes: tuple[CauseView, ...]
     others: tuple[FindingView, ...]
     layers: tuple[LayerRow, ...]
@@ -232,6 +261,7 @@ class Report:
     details: tuple[LayerView, ...]
     details_note: str
     confusion: Confusion | None
+    samples: Samples | None
     passed: tuple[RuleGroup, ...]
     unchecked: tuple[RuleGroup, ...]
     reproduce: tuple[tuple[str, str], ...]

@@ -26,6 +26,7 @@ class Curve:
     values: Array
     tone: float = 0.0
     points: bool = False
+    layer: int = -1
 
 
 def chart(
@@ -86,6 +87,7 @@ def chart(
                 tuple(trend(np.asarray(curve.steps), np.asarray(curve.values, dtype=float), x_log))
                 if trends
                 else (),
+                curve.layer,
             )
         )
     how = how or quantity.how

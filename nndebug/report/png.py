@@ -54,6 +54,8 @@ PALETTES: dict[str, tuple[list[Colour], list[Colour]]] = {
         ],
     )
     * 2,
+    # Samples: as a picture on a screen, 0 black.
+    "grey": ([*_mix((0, 0, 0, 255), (255, 255, 255, 255), LEVELS), (179, 38, 30, 255), _NOTHING],) * 2,
 }
 
 
@@ -97,6 +99,12 @@ def address(cells: Sequence[Sequence[int]], palette: str, dark: bool = False) ->
     small = [[place[cell] for cell in row] for row in cells]
     data = write(small, [colours[cell] for cell in used] or [_NOTHING])
     return "data:image/png;base64," + base64.b64encode(data).decode()
+
+
+def themed(palette: str) -> bool:
+    """Whether the dark theme has other colours."""
+    light, dark = PALETTES[palette]
+    return light != dark
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:

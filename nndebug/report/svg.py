@@ -12,7 +12,7 @@ from itertools import pairwise
 from markupsafe import Markup
 
 from .charts import Axis
-from .model import Chart, Line
+from .model import ChainLink, Chart, Line
 from .plots import axes
 
 _BOX = 1000  # units of the stretched view box, in both directions
@@ -56,7 +56,7 @@ def chart_svg(chart: Chart, height: int = 130) -> Markup:
     for reference in chart.references:
         y = _percent(1 - up.place(reference.value))
         parts.append(_t('<line class="reference" x1="0" x2="100%" y1="{0}" y2="{0}"/>', y))
-    parts.append(_curves(chart, across, up))
+    parts.append(_curves(chart, across, up, readable=True))
     for reference in chart.references:
         place = 1 - up.place(reference.value)
         left, below = free_corner(chart, across, up, place)
@@ -74,7 +74,31 @@ def chart_svg(chart: Chart, height: int = 130) -> Markup:
     unit = "step (log scale)" if chart.x_log else chart.x_label
     parts.append(_t('<text class="tick" x="100%" y="100%" dy="31" text-anchor="end">{}</text>', unit))
     parts.append(_t('<text class="tick" x="-46" y="100%" dy="31">{}</text>', _unit(chart)))
-    return _frame(chart, f"height:{height}px", Markup("").join(parts))
+    scale = _t(
+        ' data-y="{} {:.6g} {:.6g}"{}',
+        "log" if chart.y_log else "lin",
+        chart.low,
+        chart.high,
+        Markup(' data-percent="1"') if chart.percent else "",
+    )
+    return _frame(chart, f"height:{height}px", Markup("").join(parts), scale)
+
+
+def rail_svg(links: Sequence[ChainLink], decades: Sequence[float]) -> Markup:
+    """The time line above the chain's cards: a node where each begins, and a line from there down to its card."""
+    parts = [Markup('<line class="rail-line" x1="0" x2="100%" y1="7" y2="7"/>')]
+    parts += [_t('<line class="rail-line" x1="{0}" x2="{0}" y1="4" y2="10"/>', _percent(d)) for d in decades]
+    placed = [(i, link, link.place) for i, link in enumerate(links) if link.place is not None]
+    for i, link, place in placed:
+        card = _percent((i + 0.5) / len(links))
+        kind = "root" if link.root else "node"
+        parts.append(
+            _t('<line class="lead {}" x1="{}" y1="7" x2="{}" y2="27"/>', kind, _percent(place), card)
+        )
+    for _, link, place in reversed(placed):
+        kind, size = ("root", 5) if link.root else ("node", 3.5)
+        parts.append(_t('<circle class="{}" cx="{}" cy="7" r="{}"/>', kind, _percent(place), size))
+    return _t('<svg class="rail" aria-hidden="true">{}</svg>', Markup("").join(parts))
 
 
 def spark_svg(chart: Chart) -> Markup:
@@ -84,42 +108,57 @@ def spark_svg(chart: Chart) -> Markup:
         _t('<line class="reference" x1="0" x2="100%" y1="{0}" y2="{0}"/>', _percent(1 - up.place(r.value)))
         for r in chart.references
     ]
-    return _frame(chart, "", Markup("").join([*parts, _curves(chart, across, up)]))
+    return _frame(chart, "", Markup("").join([*parts, _curves(chart, across, up)]), Markup())
 
 
-def legend(chart: Chart) -> Markup:
-    """Swatch, name and last value of each line; empty for a single line."""
-    if len(chart.lines) < 2:
+def legend(chart: Chart, named: bool = False) -> Markup:
+    """Swatch, name and last value of each line; empty for a single line unless it is that of one of many layers.
+
+    Args:
+        chart: whose lines.
+        named: the title says nothing of layers.
+    """
+    if len(chart.lines) < 2 and not (named and any(line.layer >= 0 for line in chart.lines)):
         return Markup("")
     items = [
         _t(
-            '<li><svg class="swatch" aria-hidden="true"><line {} x1="0" x2="18" y1="6" y2="6"/></svg>{} <b>{}</b></li>',
-            _tone(line), line.label, line.last,
+            '<li{}><svg class="swatch" aria-hidden="true"><line {} x1="0" x2="18" y1="6" y2="6"/></svg>{} <b>{}</b></li>',
+            layer(line.layer), _tone(line), line.label, line.last,
         )
         for line in chart.lines
     ]  # fmt: skip
     return _t('<ul class="legend">{}</ul>', Markup("").join(items))
 
 
-def _frame(chart: Chart, style: str, inside: Markup) -> Markup:
+def layer(number: int) -> Markup:
+    """The attribute by which the parts of the page that are about one layer find each other."""
+    return _t(' data-layer="{}"', number) if number >= 0 else Markup("")
+
+
+def _frame(chart: Chart, style: str, inside: Markup, scale: Markup) -> Markup:
     return _t(
-        '<svg role="img" aria-labelledby="{0}-t {0}-d" style="{1}"><title id="{0}-t">{2}</title>'
+        '<svg role="img" aria-labelledby="{0}-t {0}-d" style="{1}"{5}><title id="{0}-t">{2}</title>'
         '<desc id="{0}-d">{3}</desc>{4}</svg>',
-        chart.key, style, chart.title, chart.description, inside,
+        chart.key, style, chart.title, chart.description, inside, scale,
     )  # fmt: skip
 
 
-def _curves(chart: Chart, across: Axis, up: Axis) -> Markup:
+def _curves(chart: Chart, across: Axis, up: Axis, readable: bool = False) -> Markup:
     paths: list[Markup] = []
     dots: list[Markup] = []
     for line in chart.lines:
+        data = layer(line.layer)
+        if readable:
+            data += _t(
+                ' data-label="{}" data-x="{}"', line.label if len(chart.lines) > 1 else "", _gaps(line)
+            )
         points = [(across.place(x), None if y is None else 1 - up.place(y)) for x, y in zip(line.x, line.y)]
         if line.trend:
             trend = [(across.place(x), 1 - up.place(y)) for x, y in line.trend]
-            paths.insert(0, _t('<path {} opacity=".3" d="{}"/>', _tone(line), _path(points)))
-            paths.append(_t('<path {} d="{}"/>', _tone(line), _path(trend)))
+            paths.insert(0, _t('<path {}{} opacity=".3" d="{}"/>', _tone(line), data, _path(points)))
+            paths.append(_t('<path {}{} d="{}"/>', _tone(line), layer(line.layer), _path(trend)))
         else:
-            paths.append(_t('<path {} d="{}"/>', _tone(line), _path(points)))
+            paths.append(_t('<path {}{} d="{}"/>', _tone(line), data, _path(points)))
         alone = line.points and len(points) <= 60
         for i, (x, y) in enumerate(points):
             neighbours = [points[j][1] for j in (i - 1, i + 1) if 0 <= j < len(points)]
@@ -142,6 +181,12 @@ def _path(points: Sequence[tuple[float, float | None]]) -> str:
         words.append(f"{pen}{x * _BOX:.0f} {y * _BOX:.0f}")
         pen = "L"
     return "".join(words)
+
+
+def _gaps(line: Line) -> str:
+    """The steps of the points on a path, each as its distance from the one before."""
+    steps = [0.0, *(x for x, y in zip(line.x, line.y) if y is not None)]
+    return " ".join(f"{b - a:g}" for a, b in pairwise(steps))
 
 
 def _tone(line: Line) -> Markup:

@@ -66,6 +66,8 @@ def run_of(name: str, values: list[float]) -> Run:
             f"{name}/activity": np.array([0.0, 0.5, np.nan]), f"{name}/dead": np.array([True, False, False]),
             f"{name}/preactivation.histogram": ExponentHistogram.of(finite).to_array(),
             f"{name}.weight/images": np.zeros((3, 2, 2)), "run/confusion": np.eye(3, dtype=int),
+            "run/hardest": np.array([[7.0, values[0] if values else np.nan, 2, 1], [0, 1.0, -1, np.inf]]),
+            "run/hardest.images": np.zeros((2, 3, 3), np.uint8),
         })  # fmt: skip
     run.add({"kind": "event", "event": "crashed", "step": 1, "message": name})
     return run

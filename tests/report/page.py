@@ -47,7 +47,9 @@ class Page(HTMLParser):
     def text(self, tag: str | None = None) -> str:
         """All words, or those directly inside elements of one kind, with single blanks."""
         return " ".join(
-            "".join(w for t, w in self.words if t not in ("style",) and (tag is None or t == tag)).split()
+            "".join(
+                w for t, w in self.words if t not in ("style", "script") and (tag is None or t == tag)
+            ).split()
         )
 
     def values(self, attribute: str) -> list[str]:

@@ -242,4 +242,6 @@ def _arrays(rng: np.random.Generator, epoch: int, activity: np.ndarray, good: bo
         "output/activation.histogram": ExponentHistogram.of(1 / (1 + np.exp(-out))).to_array(),
         "output.weight/weight.histogram": ExponentHistogram.of(rng.normal(0, 0.26, 300)).to_array(),
         "run/confusion": counts,
+        "run/hardest": np.array([[4502, 7.98, 1, 2], [4165, 3.55, 2, 2]] if good else [[i, 0.5, i, 0] for i in range(12)]),
+        **({"run/hardest.images": np.stack([np.eye(28, dtype=np.uint8) * 255] * 2)} if good else {}),
     }  # fmt: skip

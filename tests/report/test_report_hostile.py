@@ -69,6 +69,7 @@ ALLOWED = {
     "dd",
     "pre",
     "footer",
+    "script",
 }
 evidences = st.fixed_dictionaries(
     {},
@@ -88,6 +89,9 @@ def _check_page(name: str, text: str) -> None:
     assert page.tags <= ALLOWED
     assert not [a for _, attributes in page.elements for a in attributes if a.startswith("on")]
     assert page.errors == []
+    assert [words for inside, words in page.words if inside == "script"] == [
+        html.environment().globals["script"]
+    ]
     text.encode("utf-8")
     assert not set(text) & set("\x00\x1b\u202e")
     shown = " ".join(clean(name, 40).split())

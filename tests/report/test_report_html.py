@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import sample
 from page import Page
@@ -45,7 +48,7 @@ def test_the_verdict_names_cause_step_and_layer_and_is_coloured(sick, sick_page)
 def test_the_chain_goes_from_the_root_to_how_training_came_out(sick):
     assert [link.root for link in sick.chain] == [True, False, False, False, False]
     assert [link.when for link in sick.chain] == [
-        "root cause, step 0",
+        "cause, step 0",
         *["from step 1"] * 3,
         "from step 5,000",
     ]
@@ -59,6 +62,22 @@ def test_how_training_came_out_ends_the_chain_whenever_it_showed(tmp_path):
     report = build(run, replace(result, findings=findings))
     assert [link.lead for link in report.chain][-1] == "not learning"
     assert report.chain[0].root
+
+
+def test_the_time_line_is_that_of_the_charts(sick, sick_page):
+    def place(step):
+        return pytest.approx(np.log10(1 + step) / np.log10(1 + 40_000), abs=1e-4)
+
+    assert [link.place for link in sick.chain] == [
+        0,
+        place(1),
+        place(1),
+        place(1),
+        1,
+    ]  # how it came out: the end
+    assert sick.decades == (0, place(1), place(10), place(100), place(1_000), place(10_000))
+    (rail,) = [a for a in sick_page.all("svg") if a.get("class") == "rail"]
+    assert rail["aria-hidden"] == "true"
 
 
 def test_the_same_rule_in_two_layers_is_one_card(tmp_path):
@@ -170,6 +189,17 @@ def test_a_healthy_page_says_what_was_checked_and_has_no_chain(healthy, healthy_
     assert not [a for a in healthy_page.all("ol") if "chain" in a.get("class", "")]
 
 
+def test_the_samples_with_the_highest_loss_are_pictures_or_a_table(healthy, sick, healthy_page, sick_page):
+    first, _ = healthy.samples.samples
+    assert (first.row, first.label, first.prediction, first.loss) == ("4,502", "1", "2", "7.98")
+    assert [row[i] for i, row in enumerate(first.image.cells)] == [15] * 28
+    assert sum(map(sum, first.image.cells)) == 15 * 28
+    assert "1 of them is answered wrongly" in healthy.samples.how
+    assert "1, answered 2loss 7.98 row 4,502" in healthy_page.text()
+    assert [s.image for s in sick.samples.samples] == [None] * 12
+    assert "rowlabelansweredloss 0000.51100.5" in sick_page.text()
+
+
 def test_sections_are_in_their_order(page):
     anchors = page.values("id")
     wanted = ["findings", "layers", "learning", "flow", "details", "predictions", "rules", "reproduce"]
@@ -197,12 +227,23 @@ def test_the_page_asks_for_nothing_from_anywhere(page):
     ]
     assert addresses
     assert all(v.startswith(("data:image/png;base64,", "#")) for v in addresses)
-    assert not {"script", "link", "iframe", "object", "embed", "form", "base", "video", "audio"} & page.tags
+    assert not {"link", "iframe", "object", "embed", "form", "base", "video", "audio"} & page.tags
     assert "@import" not in STYLE.read_text()
     assert "url(" not in STYLE.read_text()
     policy = next(a["content"] for a in page.all("meta") if a.get("http-equiv") == "Content-Security-Policy")
     assert policy.startswith("default-src 'none'")
-    assert "script-src" not in policy
+    assert "script-src 'sha256-" in policy
+    assert "unsafe-inline" not in policy.replace("style-src-attr 'unsafe-inline'", "")
+
+
+def test_the_one_script_and_the_one_style_are_those_that_the_policy_names(page):
+    policy = next(a["content"] for a in page.all("meta") if a.get("http-equiv") == "Content-Security-Policy")
+    for tag in ("script", "style"):
+        (text,) = [words for inside, words in page.words if inside == tag]
+        digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        assert f"'sha256-{digest}'" in policy
+    assert len(page.all("script")) == len(page.all("style")) == 1
+    assert page.all("script") == [{}]
 
 
 def test_elements_nest_identifiers_are_unique_and_links_lead_somewhere(page):
