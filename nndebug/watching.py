@@ -85,7 +85,6 @@ class Watch:
 
     Attributes:
         run: what has been recorded so far.
-        result: the last check of it, None before the first epoch has ended.
         report_seconds: time spent on drawing reports.
     """
 
@@ -104,9 +103,10 @@ class Watch:
         self.network, self._image_shape, self._png = network, image_shape, png
         self._folder = None if folder is None else Path(folder)
         self._draws = report and folder is not None
-        self.result: CheckResult | None = None
+        self._result: CheckResult | None = None
         self.report_seconds = 0.0
-        self._judged: tuple[int, int] | None = None
+        self._stale = False
+        self._concluded: tuple[int, int] | None = None
         self._status = "finished"
         self._started: float | None = None
         self._training_seconds = 0.0
@@ -124,6 +124,17 @@ class Watch:
     @property
     def run(self) -> Run:
         return self._recorder.run
+
+    @property
+    def result(self) -> CheckResult | None:
+        """The check of what the last epoch to end has left; None before the first one has ended.
+
+        The rules run when this is asked for, when a report is drawn and at the end, and else not: after every epoch
+        of a small network they would cost as much as all the recording.
+        """
+        if self._stale:
+            self._recorder.guard("judging", self._judge, lambda: None)
+        return self._result
 
     def __enter__(self) -> Watch:
         return self
@@ -145,7 +156,7 @@ class Watch:
         self._handles = []
         self._adapter.detach()
         self._shapes.detach()
-        if self._judged != self._extent_of_run():
+        if self._concluded != self._extent_of_run():
             self._recorder.guard("the last report", lambda: self._conclude(self._status), lambda: None)
         self._recorder.close()
 
@@ -221,14 +232,18 @@ class Watch:
             self._training_seconds += time.perf_counter() - self._started
             self._started = None
 
+    def _judge(self) -> None:
+        self._stale = False
+        self._result = check(self.run)
+        self._recorder.write_findings(self._result.to_json())
+
     def _conclude(self, status: str, draw: bool = True) -> None:
-        """Runs the rules; writes findings and report."""
-        self._judged = self._extent_of_run()
+        """Runs the rules, now or when somebody asks; writes findings and report."""
+        self._concluded, self._stale = self._extent_of_run(), True
         if status != "running":
             seconds = {"recording_seconds": self._adapter.seconds, "training_seconds": self._training_seconds}
             self._recorder.update_manifest({"status": status, **seconds})
-        self.result = check(self.run)
-        self._recorder.write_findings(self.result.to_json())
+            self._judge()
         if draw and self._draws:
             started = time.perf_counter()
             self._recorder.guard("the report", self._write_report, self._stop_drawing)
@@ -240,9 +255,10 @@ class Watch:
     def _write_report(self) -> None:
         from .report import build, figures, html
 
-        if self.result is None or self._folder is None:
+        result = self.result
+        if result is None or self._folder is None:
             return
-        report = build(self.run, self.result)
+        report = build(self.run, result)
         html.write(report, self._folder / "report.html")
         number = self.run.epochs[-1].number if self.run.epochs else 0
         if self._png and number:

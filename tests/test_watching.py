@@ -41,6 +41,28 @@ def test_weights_are_bit_identical_with_and_without_watch(tmp_path, dtype, optim
         np.testing.assert_array_equal(mine, theirs)
 
 
+def test_the_rules_run_only_when_somebody_looks(tmp_path, monkeypatch):
+    """After every epoch of a small network they would cost as much as all the recording."""
+    judged = []
+    real = nndebug.watching.check
+    monkeypatch.setattr("nndebug.watching.check", lambda run: judged.append(run.steps) or real(run))
+    network = make()
+    with nndebug.watch(network, tmp_path / "run", report=False, strict=True) as watching:
+        assert watching.result is None
+        train(network)
+        assert judged == [87]  # at the end of the training
+        train(network, epochs=1, batch=200)
+    assert watching.result is watching.result
+    assert judged == [87, 88]
+
+    seen = []
+    network = make()
+    with nndebug.watch(network, report=False, strict=True) as watching:
+        network.hook("epoch", lambda epoch: seen.append(watching.result.run["steps"]))
+        train(network)
+    assert seen == [29, 58, 87], "whoever asks gets the epoch that has just ended"
+
+
 def test_global_random_state_is_left_alone(tmp_path):
     np.random.seed(3)
     before = np.random.get_state()[1].copy()

@@ -73,6 +73,8 @@ class LayeredAdapter:
         self._searching = True
         self._massacres = _MASSACRES
         self._counted: dict[str, Array] | None = None
+        self._error: Array | None = None
+        self._flat = np.empty(0)
         self._row: Values = {}
         self._before = np.empty(0)
         self._batch = np.empty(0)
@@ -97,13 +99,23 @@ class LayeredAdapter:
     # --- every step -------------------------------------------------------------------------------------------
 
     def _before_step(self, optimizer: Any) -> None:
-        if self._searching and not _surely_finite(self.network.output_gradient):
+        if self._searching and not self._surely_finite(self.network.output_gradient):
             self.recorder.guard("the search for the first NaN", self._search, self._stop_searching)
         if self.step == self._due:
             self.recorder.guard("recording", lambda: self._record(optimizer), self.detach)
         self.step += 1
         if self.step == self._due and self._always and not self._once:
             self._arm()  # else `_after_step` of this step does, when its own row is written
+
+    def _surely_finite(self, error: Array) -> bool:
+        """One product tells. It may overflow for huge finite values: a search then finds nothing."""
+        if error is not self._error:
+            # Kept where it is a view: the core writes the error of every batch into the same array.
+            self._flat, self._error = error.reshape(-1), error if error.flags.c_contiguous else None
+        try:
+            return math.isfinite(self._flat.dot(self._flat))
+        except (RuntimeWarning, FloatingPointError):  # where the user made errors of warnings
+            return False
 
     def _search(self) -> None:
         found = producer(self.network)
@@ -275,12 +287,3 @@ class LayeredAdapter:
         self.recorder.epoch(number, self.step, facts, arrays)
         self.epoch = number + 1
         self.seconds += time.perf_counter() - started
-
-
-def _surely_finite(error: Array) -> bool:
-    """One product tells. It may overflow for huge finite values: a search then finds nothing."""
-    flat = error.reshape(-1)
-    try:
-        return math.isfinite(flat.dot(flat))
-    except (RuntimeWarning, FloatingPointError):  # where the user made errors of warnings
-        return False
