@@ -38,7 +38,7 @@ class Sequential:
         flat_parameters, flat_gradients: every parameter and its gradient, (entries,); `layer.parameters` are views.
         weight_mask: 1 at the entries of weights, 0 at biases and what normalisation learns: what L2 applies to.
         input: what the last `forward` was given, in the network's dtype.
-        output_gradient: dLoss/doutput that the last `backward` was given.
+        output_gradient: dLoss/doutput that the last `backward` was given; empty before the first.
         observed: number of observers of the network and its layers, by kind of event.
 
     Raises:
@@ -69,6 +69,7 @@ class Sequential:
             layer.build(np.random.default_rng([seed, position]), self.dtype)
         for layer in self.layers:
             layer.joined = True
+        self.output_gradient = np.empty((0, 0), self.dtype)
         self._flatten()
         self._fresh_hooks()
         self.training = False

@@ -16,6 +16,7 @@ import numpy as np
 from ..deaths import fired
 from ..probe import Probe, shift
 from ..recorder import Recorder
+from ..replay import STEPS, Replay
 from ..signals import RUN, Array, Site
 from ..stats import Moments
 from .nonfinite import producer
@@ -75,6 +76,7 @@ class LayeredAdapter:
         self._counted: dict[str, Array] | None = None
         self._error: Array | None = None
         self._flat = np.empty(0)
+        self._replay: Replay | None = None
         self._row: Values = {}
         self._before = np.empty(0)
         self._batch = np.empty(0)
@@ -88,6 +90,8 @@ class LayeredAdapter:
         """Starts watching."""
         self._always = [self.network.hook("before_step", self._before_step)]
         self._find_due(self.step)
+        if self.step == 0:
+            self._replaying(lambda: setattr(self, "_replay", Replay(self.network)))
         self._arm()
 
     def detach(self) -> None:
@@ -139,6 +143,10 @@ class LayeredAdapter:
             return
         self._row = {}
         self._once = [hook("loss", self._guarded(self._on_loss))]
+        if self.step >= STEPS:
+            self._stop_replaying()
+        elif replay := self._replay:
+            self._replaying(replay.before_step)
         if tier == 1:
             self._once.append(hook("forward", self._guarded(self._on_forward)))
             self._once.append(hook("backward", self._guarded(self._on_backward)))
@@ -165,6 +173,8 @@ class LayeredAdapter:
         self._values(RUN)["loss"] = float(
             np.mean(self.network.loss.per_sample(output, target), dtype=np.float64)
         )
+        if replay := self._replay:
+            replay.on_loss(target)
 
     def _on_relu(self, layer: Any, z: Array, a: Array) -> None:
         if self.probe is not None:
@@ -174,6 +184,8 @@ class LayeredAdapter:
         values = self._values(layer.name)
         if layer is self.network.layers[0]:
             self._batch = np.array(x)
+            if replay := self._replay:
+                self._replaying(replay.on_forward)
             values |= Moments.of(x).summary("input.")
         if hasattr(layer, "derivative"):
             values |= Moments.of(output).summary("activation.")
@@ -184,6 +196,8 @@ class LayeredAdapter:
             self._preactivations[layer.name] = output
 
     def _on_backward(self, layer: Any, output_gradient: Array, input_gradient: Array | None) -> None:
+        if replay := self._replay:
+            replay.on_backward()
         # dLoss/dz of the layer: what BP1 and BP2 are about.
         if layer.parameters:
             self._values(layer.name).update(Moments.of(output_gradient).summary("output_gradient."))
@@ -206,6 +220,8 @@ class LayeredAdapter:
             if optimizer.l2:
                 self._values(RUN)["penalty"] = optimizer.penalty(self.network)
             self._before = self.network.flat_parameters.copy()
+            if replay := self._replay:
+                self._replaying(lambda: self._merge(replay.before_update(step, optimizer)))
             self._once = [self.network.hook("after_step", self._guarded(self._after_step))]
         elif tier == 0:
             self.recorder.step(step, self.epoch, self._row)
@@ -225,6 +241,8 @@ class LayeredAdapter:
             values |= change.summary("update.")
             if not name.endswith(".bias") and before.norm > 0:
                 values["update_ratio"] = change.norm / before.norm
+        if replay := self._replay:
+            self._replaying(lambda: self._merge(replay.after_update(step)))
         if not self.recorder.schedule.probe_due(step + 1):
             self._batch_shift()
         self._disarm()
@@ -232,6 +250,17 @@ class LayeredAdapter:
         if self._due == self.step:
             self._arm()
         self.seconds += time.perf_counter() - started
+
+    def _merge(self, rows: Values) -> None:
+        for site, values in rows.items():
+            self._values(site).update(values)
+
+    def _replaying(self, call: Callable[[], None]) -> None:
+        """Whoever cannot be copied is watched without."""
+        self.recorder.guard("replaying the first steps", call, self._stop_replaying)
+
+    def _stop_replaying(self) -> None:
+        self._replay = None
 
     def _batch_shift(self) -> None:
         """How far the update moved the pre-activations of its own batch."""

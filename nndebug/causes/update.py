@@ -1,10 +1,10 @@
-"""Causes in the backward pass and in the update."""
+"""Causes in the update and in the training loop; and a gradient that the first steps prove wrong."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..findings import Cause
+from ..findings import Cause, Finding
 from .evidence import PROOF, Findings, cause, not_applied
 from .vocabulary import Kind
 
@@ -27,3 +27,89 @@ def frozen_parameters(run: Run, found: Findings) -> Cause | None:
         "not zero.",
         help=frozen[0].help,
     )
+
+
+def missing_zero_grad(run: Run, found: Findings) -> Cause | None:
+    finding = found.first("NND404")
+    if not finding:
+        return None
+    return cause(
+        Kind.MISSING_ZERO_GRAD,
+        None,
+        found,
+        [finding, *found.of("NND304", "NND411", "NND401")],
+        PROOF,
+        "The gradients are never cleared: each step's is the sum of its own and those of all steps before.",
+        first_step=0,
+        help=finding.help,
+    )
+
+
+def wrong_update(run: Run, found: Findings) -> Cause | None:
+    wrong = found.of("NND406")
+    uphill = found.first("NND405", **{"in": lambda where: where == "update"})
+    if not wrong and not uphill:
+        return None
+    roots = [*wrong, *([uphill] if uphill else [])]
+    effects = found.of("NND307", "NND411", "NND401", "NND201", "NND304")
+    if not wrong or any(f.evidence["mistake"].startswith("the sign flipped") for f in wrong):
+        parameters = _parameters(wrong)
+        where = f" of {', '.join(parameters[:3])}" if _layer(run, parameters) else ""
+        sentence = f"The update{where} goes uphill: it adds rate times gradient instead of subtracting it."
+        kind = Kind.WRONG_UPDATE_SIGN
+    else:
+        mistake, parameters = wrong[0].evidence["mistake"], _parameters(wrong)
+        kind = Kind.WRONG_UPDATE
+        factor = wrong[0].evidence["factor"]
+        sentence = f"The update is wrong: {mistake}. It is {factor:.3g} × what rate and gradient say."
+    return cause(
+        kind,
+        _layer(run, parameters),
+        found,
+        [*roots, *effects],
+        PROOF,
+        sentence,
+        first_step=0,
+        help=roots[0].help,
+    )
+
+
+def wrong_loop_order(run: Run, found: Findings) -> Cause | None:
+    finding = found.first("NND407")
+    if not finding:
+        return None
+    kind = Kind.WRONG_MODE if finding.evidence["what"] == "mode" else Kind.WRONG_LOOP_ORDER
+    sentence = f"The training loop is wrong: {finding.message.partition(' (at ')[0]}."
+    return cause(
+        kind, None, found, [finding, *found.of("NND307", "NND405")], PROOF, sentence, help=finding.help
+    )
+
+
+def wrong_slope(run: Run, found: Findings) -> Cause | None:
+    """Where no gradient check has told the layer: what the slope of the loss proves."""
+    slope = found.first("NND307")
+    uphill = found.first("NND405", **{"in": lambda where: where == "gradient"})
+    if not (slope or uphill) or found.of("NND301", "NND404", "NND407"):
+        return None
+    roots = [f for f in (slope, uphill) if f]
+    ratio = slope.evidence["ratio"] if slope and slope.evidence["constant"] else None
+    if uphill and (ratio is None or ratio < 0):
+        kind, what = Kind.WRONG_GRADIENT_SIGN, "it points uphill"
+    elif ratio is not None:
+        kind, what = Kind.WRONG_GRADIENT_SCALE, f"it is {ratio:.3g} × the slope of the loss"
+    else:
+        kind, what = Kind.WRONG_GRADIENT, "the loss changes by another amount along it"
+    sentence = f"The gradient is wrong: {what}."
+    return cause(
+        kind, None, found, roots, PROOF, sentence, first_step=0, help="nndebug gradcheck names the layer"
+    )
+
+
+def _parameters(findings: list[Finding]) -> list[str]:
+    return [name for finding in findings for name in finding.evidence["parameters"]]
+
+
+def _layer(run: Run, parameters: list[str]) -> str | None:
+    """The first layer with a wrong parameter; None if every one is wrong."""
+    known = {f"{site.name}.{name}" for site in run.sites for name in site.parameters}
+    return parameters[0].rpartition(".")[0] if parameters and known - set(parameters) else None

@@ -70,6 +70,8 @@ class Kind(StrEnum):
     FROZEN_PARAMETERS = "frozen_parameters", "parameters that should learn do not"
     WRONG_PENALTY = "wrong_penalty", "an L2 penalty that is wrong"
     WRONG_UPDATE = "wrong_update", "an update that is not what rate and gradient say"
+    WRONG_LOOP_ORDER = "wrong_loop_order", "a training step whose parts come in the wrong order"
+    WRONG_MODE = "wrong_mode", "training in evaluation mode"
     # dynamics
     LR_TOO_HIGH = "lr_too_high", "a learning rate that is too high"
     LR_TOO_LOW = "lr_too_low", "a learning rate that is too low"

@@ -69,6 +69,17 @@ class Rule:
         return value - start
 
 
+def rule_of(optimizer: Any) -> Rule | None:
+    """The rule that an optimiser says it follows, with its numbers; None if its kind is not known."""
+    kind = getattr(optimizer, "kind", type(optimizer).__name__)
+    if kind not in KNOWN:
+        return None
+    names = ("momentum", "beta1", "beta2", "epsilon")
+    numbers: dict[str, Any] = {n: float(getattr(optimizer, n)) for n in names if hasattr(optimizer, n)}
+    decay = getattr(optimizer, "l2", 0.0) / getattr(optimizer, "samples", 1)
+    return Rule(kind, float(optimizer.rate), decay, **numbers)
+
+
 def check_update(network: Any, optimizer: Any, rng: np.random.Generator) -> tuple[list[Row], list[Fault]]:
     """Checks two updates of copies of the optimiser on a copy of the network.
 
@@ -80,18 +91,15 @@ def check_update(network: Any, optimizer: Any, rng: np.random.Generator) -> tupl
     Returns:
         Rows `weight update` and `weight penalty`, and the faults behind those that disagree.
     """
-    kind = getattr(optimizer, "kind", type(optimizer).__name__)
     parameters: Mapping[str, Array] = network.parameters
-    if kind not in KNOWN:
+    rule = rule_of(optimizer)
+    if rule is None:
+        kind = getattr(optimizer, "kind", type(optimizer).__name__)
         reason = f"the update rule of {kind} is not known (known: {', '.join(KNOWN)})"
         return [
             unresolved(*_split(network, key), "update", v.size, reason) for key, v in parameters.items()
         ], []
-    samples = getattr(optimizer, "samples", 1)
-    decay = getattr(optimizer, "l2", 0.0) / samples
-    names = ("momentum", "beta1", "beta2", "epsilon")
-    numbers: dict[str, Any] = {n: float(getattr(optimizer, n)) for n in names if hasattr(optimizer, n)}
-    rule = Rule(kind, float(optimizer.rate), decay, **numbers)
+    samples, decay = getattr(optimizer, "samples", 1), rule.decay
     start = {key: rng.normal(size=value.shape) for key, value in parameters.items()}
     size = decay or 1.0
     gradients = {key: size * rng.normal(size=(UPDATES, *value.shape)) for key, value in parameters.items()}
