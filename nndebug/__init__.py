@@ -16,6 +16,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from .checking import check as check
     from .gradcheck import gradcheck as gradcheck
+    from .preflight import preflight as preflight
     from .report import write as report
     from .run import Run as Run
     from .shapes import Shapes as Shapes
@@ -30,10 +31,10 @@ _HOME = {
     "watch": "watching",
 }
 
-_CALLABLE = {"gradcheck": "gradcheck", "report": "write"}
+_CALLABLE = {"gradcheck": "gradcheck", "preflight": "preflight", "report": "write"}
 """Subpackages that are called like a function, and the function in them that does it."""
 
-__all__ = ["Run", "Shapes", "assert_shape", "check", "gradcheck", "report", "watch"]
+__all__ = ["Run", "Shapes", "assert_shape", "check", "gradcheck", "preflight", "report", "watch"]
 
 
 class _CallablePackage(ModuleType):

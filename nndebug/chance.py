@@ -36,6 +36,17 @@ def class_shares(labels: Array, classes: int) -> list[float]:
     return [float(share) for share in counts / max(len(labels), 1)]
 
 
+def class_labels(y: Array, targets: Array, loss: Any) -> Array | None:
+    """Class numbers (samples,) if the targets are classes."""
+    if targets.shape[1] == 1:
+        binary = loss.kind == "binary_cross_entropy" and bool(np.isin(targets, (0, 1)).all())
+        return targets[:, 0].astype(np.int64) if binary else None
+    if y.ndim == 1:
+        return y.astype(np.int64)
+    one_hot = bool(np.isin(targets, (0, 1)).all() and (targets.sum(axis=1) == 1).all())
+    return np.asarray(targets.argmax(axis=1)) if one_hot else None
+
+
 def _xlogy(x: Array, y: Array) -> Array:
     out: Any = np.zeros_like(x)
     np.log(y, out=out, where=x > 0)

@@ -17,14 +17,20 @@ from .registry import Rule, all_rules
 from .strict_json import decode, encode, revive
 
 if TYPE_CHECKING:
+    from .preflight.result import Preflight
     from .run import Run
 
+PREFLIGHT = "preflight."
+"""How a rule names, among its needs, a part of the preflight."""
 
-def check(run: Run | str | Path, select: Iterable[str] = (), ignore: Iterable[str] = ()) -> CheckResult:
+
+def check(
+    run: Run | Preflight | str | Path, select: Iterable[str] = (), ignore: Iterable[str] = ()
+) -> CheckResult:
     """Runs the rules over a run and orders what they find into causes.
 
     Args:
-        run: a run, or its folder.
+        run: a run, or its folder; or a preflight by itself.
         select: the rules to run, by code, by name or by a prefix of the code (`NND2`); all if empty.
         ignore: the rules to leave out, named likewise; they are listed as suppressed.
 
@@ -36,8 +42,11 @@ def check(run: Run | str | Path, select: Iterable[str] = (), ignore: Iterable[st
     """
     from .run import Run
 
-    if not isinstance(run, Run):
+    if isinstance(run, str | Path):
         run = Run.load(Path(run))
+    elif not isinstance(run, Run):
+        preflight, run = run, Run(run.facts)
+        run.preflight = preflight
     with run.held():
         return _judge(run, select, ignore)
 
@@ -55,10 +64,10 @@ def _judge(run: Run, select: Iterable[str], ignore: Iterable[str]) -> CheckResul
             suppressed.append(Skipped(rule.code, rule.name, "ignored by the caller"))
         elif wanted and rule.code not in wanted:
             suppressed.append(Skipped(rule.code, rule.name, "not among the rules selected"))
-        elif not run.steps and not run.events:
+        elif not run.steps and not run.events and not _before_training(rule):
             missing.append(Skipped(rule.code, rule.name, "no step was recorded"))
         elif absent := [need for need in rule.needs if not run.has(need)]:
-            missing.append(Skipped(rule.code, rule.name, f"never recorded: {', '.join(absent)}"))
+            missing.append(Skipped(rule.code, rule.name, _why_absent(run, absent)))
         else:
             try:
                 found = _apply(rule, run)
@@ -85,6 +94,20 @@ def _judge(run: Run, select: Iterable[str], ignore: Iterable[str]) -> CheckResul
         crashed=tuple(crashed),
         run=summary(run),
     )
+
+
+def _before_training(rule: Rule) -> bool:
+    """Whether a rule judges what was measured before the first step, and nothing else."""
+    return bool(rule.needs) and all(need.startswith(PREFLIGHT) for need in rule.needs)
+
+
+def _why_absent(run: Run, absent: Sequence[str]) -> str:
+    parts = [need.removeprefix(PREFLIGHT) for need in absent if need.startswith(PREFLIGHT)]
+    if not parts:
+        return f"never recorded: {', '.join(absent)}"
+    if run.preflight is None:
+        return "there was no preflight: watch(..., preflight=True)"
+    return "; ".join(f"{part}: {run.preflight.not_checked.get(part, 'not measured')}" for part in parts)
 
 
 def describe(error: BaseException) -> str:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .run import Run
 from .schedule import Schedule
 from .signals import RUN, Array
 from .storage import RunFolder
+
+if TYPE_CHECKING:
+    from .preflight.result import Preflight
 
 Values = Mapping[str, Mapping[str, float]]
 
@@ -64,6 +67,11 @@ class Recorder:
         """Adds facts to the manifest."""
         self.run.manifest = {**self.run.manifest, **facts}
         self._on_disk(lambda folder: folder.write_manifest(self.run.manifest))
+
+    def preflight(self, result: Preflight) -> None:
+        """Keeps what was measured before the first step."""
+        self.run.preflight = result
+        self._on_disk(lambda folder: folder.write_preflight(result.to_json()))
 
     def write_findings(self, findings: Mapping[str, Any]) -> None:
         """Replaces `findings.json`."""

@@ -13,18 +13,24 @@ from functools import partial
 from operator import index
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .errors import UserError
 from .series import Column, Series
 from .signals import RUN, Array, Site
-from .storage import SCHEMA, epoch_files, read_arrays, read_manifest, read_rows, read_step
+from .storage import SCHEMA, epoch_files, read_arrays, read_manifest, read_preflight, read_rows, read_step
 from .strict_json import NONFINITE, decode, encode, revive
+
+if TYPE_CHECKING:
+    from .preflight.result import Preflight
 
 MAX_EVENTS = 1000
 """Events kept; the first ones, because those tell what happened."""
+
+PREFLIGHT = "preflight."
+"""What the parts of the preflight are called among the names of what was recorded."""
 
 MAX_EPOCHS = 128
 """Epochs whose arrays are kept in memory when there is no folder."""
@@ -61,11 +67,14 @@ class Run:
 
     Attributes:
         folder: see above.
+        preflight: what was measured before the first step, None if nothing was.
         lost: rows and epochs in the folder that could not be read.
 
     Raises:
         UserError: the sites in the manifest are broken.
     """
+
+    preflight: Preflight | None
 
     def __init__(self, manifest: Mapping[str, Any], folder: str | os.PathLike[str] | None = None) -> None:
         self.folder = None if folder is None else Path(folder)
@@ -81,6 +90,7 @@ class Run:
         self._epochs: dict[int, Epoch] = {}
         self._files: dict[int, tuple[int, Epoch | None]] = {}
         self._held: tuple[Epoch, ...] | None = None
+        self.preflight = None
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> Run:
@@ -90,6 +100,7 @@ class Run:
             UserError: no such folder, not a run, broken, or written by a newer nndebug.
         """
         run = cls(read_manifest(folder), folder)
+        run._read_preflight(Path(folder))
         try:
             run._read_on(Path(folder))
         except OSError as error:
@@ -110,7 +121,18 @@ class Run:
         self.manifest = read_manifest(self.folder)
         if self._manifest.get("created") != created:
             self._forget()
+        if self.preflight is None:
+            self._read_preflight(self.folder)
         return self._read_on(self.folder)
+
+    def _read_preflight(self, folder: Path) -> None:
+        from .preflight.result import Preflight
+
+        try:
+            data = read_preflight(folder)
+            self.preflight = None if data is None else Preflight.from_json(data)
+        except (OSError, TypeError, ValueError, KeyError, AttributeError):
+            self.lost += 1
 
     def _read_on(self, folder: Path) -> int:
         count = 0
@@ -235,7 +257,9 @@ class Run:
         return column.series() if column else Series.empty()
 
     def has(self, name: str, site: str | None = None) -> bool:
-        """Whether a quantity was recorded: at this site, or at any."""
+        """Whether a quantity was recorded: at this site, or at any; of `preflight.labels`, whether it was measured."""
+        if name.startswith(PREFLIGHT):
+            return self.preflight is not None and self.preflight.has(name.removeprefix(PREFLIGHT))
         if site is not None:
             return name in self._columns.get(site, {})
         return any(name in columns for columns in self._columns.values())

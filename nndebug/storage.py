@@ -1,4 +1,4 @@
-"""The run folder: `manifest.json`, `steps.jsonl`, `epochs/NNNN.npz` and `findings.json`.
+"""The run folder: `manifest.json`, `preflight.json`, `steps.jsonl`, `epochs/NNNN.npz` and `findings.json`.
 
 A process may be killed while any byte is written: whole files are replaced at once, rows are appended and a row
 that was cut off is ignored when read. A folder may come from anybody: nothing in it is ever unpickled, and names
@@ -33,7 +33,10 @@ SCHEMA = 1
 """Version of the layout; a folder with a higher one is refused."""
 
 MANIFEST, STEPS, EPOCHS, FINDINGS = "manifest.json", "steps.jsonl", "epochs", "findings.json"
-_OURS = re.compile(r"manifest\.json|steps\.jsonl|findings\.json|report\.html|epoch-\d{4,}\.png")
+PREFLIGHT = "preflight.json"
+_OURS = re.compile(
+    r"manifest\.json|steps\.jsonl|findings\.json|preflight\.json|report\.html|epoch-\d{4,}\.png"
+)
 _EPOCH = re.compile(r"(\d{4,})\.npz")
 _TEMPORARY = re.compile(r"\..+\.\d+\.tmp")  # what a killed process may leave behind
 _FLUSH_ROWS, _FLUSH_SECONDS = 200, 1.0
@@ -172,6 +175,10 @@ class RunFolder:
         """Replaces `findings.json`."""
         self._write_json(FINDINGS, findings)
 
+    def write_preflight(self, preflight: Mapping[str, Any]) -> None:
+        """Replaces `preflight.json`."""
+        self._write_json(PREFLIGHT, preflight)
+
     def _write_json(self, name: str, value: Any) -> None:
         text = json.dumps(plain(value), indent=1, allow_nan=False) + "\n"
         write_atomically(self.path / name, text.encode("ascii"))
@@ -264,6 +271,21 @@ def read_manifest(folder: str | os.PathLike[str]) -> dict[str, Any]:
             help="update it: pip install --upgrade nndebug",
         )
     return dict(revive(manifest))
+
+
+def read_preflight(folder: Path) -> dict[str, Any] | None:
+    """What is in `preflight.json`, not yet revived; None if there is none.
+
+    Raises:
+        OSError, ValueError: the file may not be read, or is broken.
+    """
+    try:
+        data = decode((folder / PREFLIGHT).read_bytes())
+    except FileNotFoundError:
+        return None
+    if not isinstance(data, dict):
+        raise ValueError(f"{PREFLIGHT} holds no table")
+    return data
 
 
 def read_rows(folder: Path, start: int = 0) -> Iterator[tuple[dict[str, Any] | None, int]]:

@@ -17,7 +17,7 @@ import numpy as np
 from . import __version__
 from .adapters.layered import LayeredAdapter, describe_sites
 from .adapters.shapes import ShapeWatch
-from .chance import class_shares, loss_at_chance
+from .chance import class_labels, class_shares, loss_at_chance
 from .checking import check
 from .errors import UserError
 from .findings import CheckResult
@@ -40,6 +40,7 @@ def watch(
     report: bool = True,
     png: bool = True,
     strict: bool = False,
+    preflight: bool | float = False,
 ) -> Watch:
     """Watches a network while it trains.
 
@@ -57,6 +58,8 @@ def watch(
         report: write `report.html` into the folder after every epoch.
         png: draw a picture of every epoch beside it.
         strict: raise what fails inside the diagnostics, for tests.
+        preflight: measure on copies, before the first step and within about a second, whether the parts fit, the
+            labels belong to the inputs and the network can learn at all; a number is another budget in seconds.
 
     Raises:
         UserError: the network has no hooks, the folder cannot be written to or holds something else than a run, or
@@ -77,6 +80,7 @@ def watch(
         report,
         png,
         strict,
+        float(preflight),
     )
 
 
@@ -99,6 +103,7 @@ class Watch:
         report: bool,
         png: bool,
         strict: bool,
+        preflight: float = 0.0,
     ) -> None:
         self.network, self._image_shape, self._png = network, image_shape, png
         self._folder = None if folder is None else Path(folder)
@@ -107,6 +112,7 @@ class Watch:
         self.report_seconds = 0.0
         self._stale = False
         self._concluded: tuple[int, int] | None = None
+        self._preflight = preflight
         self._status = "finished"
         self._started: float | None = None
         self._training_seconds = 0.0
@@ -172,7 +178,7 @@ class Watch:
 
     def _begin(self, training: Any) -> None:
         targets = self.network.loss.encode(training.y, self._outputs(training.x), self.network.dtype)
-        labels = _labels(training.y, targets, self.network.loss)
+        labels = class_labels(training.y, targets, self.network.loss)
         if self._adapter.probe is None:
             self._adapter.probe = Probe(self.network, training.x, targets, labels)
         classes = (
@@ -199,9 +205,31 @@ class Watch:
         # A second `fit` under the same watch goes on counting.
         self._epochs_before = self._adapter.epoch - 1 if self._adapter.step else 0
         self._epochs, self._last_facts = training.epochs, dict[str, float]()
+        if self._adapter.step == 0 and self._preflight and self.run.preflight is None:
+            self._recorder.guard("the preflight", lambda: self._fly(training), lambda: None)
         if self._adapter.step == 0:
             self._adapter.end_epoch(0, {})
         self._started = time.perf_counter()
+
+    def _fly(self, training: Any) -> None:
+        """Measures before the first step; a part that failed is told once."""
+        from .preflight import preflight
+
+        found = preflight(
+            self.network,
+            training.x,
+            training.y,
+            optimizer=training.optimizer,
+            batch=training.batch,
+            validation=training.validation,
+            seconds=self._preflight,
+            strict=self._recorder.strict,
+        )
+        self._recorder.preflight(found)
+        for part, reason in found.failed.items():
+            self._recorder.report(
+                f"the preflight's part {part!r} {reason}; training goes on", RuntimeError(reason)
+            )
 
     def _epoch(self, result: Any) -> None:
         self._count_time()
@@ -278,7 +306,7 @@ class Watch:
         if validation is None or not classes:
             return []
         targets = self.network.loss.encode(validation[1], self._outputs(validation[0]), self.network.dtype)
-        labels = _labels(validation[1], targets, self.network.loss)
+        labels = class_labels(validation[1], targets, self.network.loss)
         return [] if labels is None else np.bincount(labels, minlength=classes).tolist()
 
     def _outputs(self, x: Array) -> int:
@@ -306,17 +334,6 @@ def _facts(network: Any) -> dict[str, Any]:
         "loss": network.loss.kind,
         "status": "running",
     }
-
-
-def _labels(y: Array, targets: Array, loss: Any) -> Array | None:
-    """Class numbers (samples,) if the targets are classes."""
-    if targets.shape[1] == 1:
-        binary = loss.kind == "binary_cross_entropy" and bool(np.isin(targets, (0, 1)).all())
-        return targets[:, 0].astype(np.int64) if binary else None
-    if y.ndim == 1:
-        return y.astype(np.int64)
-    one_hot = bool(np.isin(targets, (0, 1)).all() and (targets.sum(axis=1) == 1).all())
-    return np.asarray(targets.argmax(axis=1)) if one_hot else None
 
 
 def _square(probe: Array) -> list[int] | None:

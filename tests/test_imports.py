@@ -28,7 +28,7 @@ RECORDING = {*SUMMARIES, "nndebug.atomic", "nndebug.storage", "nndebug.run"}
 JUDGING = {
     f"nndebug.{name}"
     for name in ("errors", "findings", "registry", "rules", "checking", "diagnosis", "causes")
-} | {*SUMMARIES, "nndebug.run"}
+} | {*SUMMARIES, "nndebug.run", "nndebug.preflight.result"}
 ALLOWED = {
     "network": {"numpy"},
     "nndebug": set(),
@@ -39,8 +39,10 @@ ALLOWED = {
     "nndebug.shapes": BASE,
     **{name: {"numpy", *SUMMARIES} for name in SUMMARIES - BASE},
     "nndebug.storage": {"numpy", *RECORDING},
-    "nndebug.run": {"numpy", *RECORDING},
-    "nndebug.recorder": {"numpy", *RECORDING},
+    "nndebug.run": {"numpy", *RECORDING, "nndebug.preflight.result"},
+    "nndebug.recorder": {"numpy", *RECORDING, "nndebug.preflight.result"},
+    "nndebug.preflight": {"numpy", *SUMMARIES, "nndebug.gradcheck", "nndebug.adapters.layered"},
+    "nndebug.preflight.result": {*SUMMARIES, "nndebug.gradcheck.result"},
     "nndebug.findings": BASE,
     "nndebug.registry": JUDGING,
     "nndebug.rules": {"numpy", *JUDGING},
@@ -238,6 +240,7 @@ def test_a_subpackage_can_be_called_and_has_its_modules():
 
     assert callable(nndebug.report)
     assert callable(nndebug.gradcheck)
+    assert callable(nndebug.preflight)
     assert nndebug.report.terminal.render
     assert set(nndebug.__all__) <= set(dir(nndebug))
     for name in nndebug.__all__:

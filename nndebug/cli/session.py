@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 
 
 def train(
-    experiment: Any, folder: Path, data_dir: str | None = None, quiet: bool = False, title: str = ""
+    experiment: Any,
+    folder: Path,
+    data_dir: str | None = None,
+    quiet: bool = False,
+    title: str = "",
+    preflight: bool = True,
 ) -> tuple[CheckResult, str]:
     """Trains an experiment under watch.
 
@@ -27,6 +32,7 @@ def train(
         folder: the run folder to write.
         data_dir: folder of data that is read from files.
         quiet: print nothing while it trains.
+        preflight: look at network and data before the first step.
         title: a line for stderr once the run folder stands, so that a refusal has nothing above it.
 
     Returns:
@@ -46,7 +52,7 @@ def train(
         network, optimizer, dataset = experiment.build(data_dir, progress=bar.download)
         options = experiment.fit_options(dataset)
         updates = -(-len(dataset.train[0]) // options["batch"]) * options["epochs"]
-        watching = watch(network, folder)
+        watching = watch(network, folder, preflight=preflight)
         if title:
             note(title)
         with _interruptible(folder), watching:

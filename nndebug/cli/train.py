@@ -72,6 +72,8 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument("--dtype", metavar="float32|float64", help="default: float32")
     parser.add_argument("-o", "--output", type=Path, metavar="DIR", help="run folder (default: reports/NAME)")
     parser.add_argument("-q", "--quiet", action="store_true", help="print the diagnosis only")
+    parser.add_argument("--no-preflight", action="store_true",
+                        help="do not look at network and data before the first step (about a second)")  # fmt: skip
     add_fail_on(parser)
     add_open(parser)
 
@@ -82,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
     experiment = describe(args)
     name = Path(args.experiment).stem if args.experiment else args.data or "digits"
     folder = args.output or free_folder(Path("reports") / name)
-    result, reached = train(experiment, folder, args.data_dir, args.quiet)
+    result, reached = train(experiment, folder, args.data_dir, args.quiet, preflight=not args.no_preflight)
     show(result)
     print(reached)
     wrote(folder, args.open)

@@ -1,27 +1,7 @@
-"""The rules, one family a file. Importing this package registers all of them."""
+"""The rules, one family a file. Importing this package registers all of them: every module in it is imported."""
 
-from . import (
-    activations,
-    contract,
-    dead_units,
-    evaluation,
-    first_steps,
-    gradients,
-    learning,
-    numerics,
-    tool,
-    updates,
-)
+from importlib import import_module
+from pkgutil import iter_modules
 
-__all__ = [
-    "activations",
-    "contract",
-    "dead_units",
-    "evaluation",
-    "first_steps",
-    "gradients",
-    "learning",
-    "numerics",
-    "tool",
-    "updates",
-]
+for _module in iter_modules(__path__):
+    import_module(f"{__name__}.{_module.name}")

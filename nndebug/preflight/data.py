@@ -1,0 +1,161 @@
+"""What the data looks like: scales, constants, class counts, rows that stand in both parts, the order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..signals import Array
+from .subject import NotApplicable, Subject
+
+ROWS = 1024
+"""Rows that statistics of columns are taken from."""
+BLOCK = 64
+"""Neighbours whose labels are looked at together."""
+
+
+def data(subject: Subject) -> dict[str, Any]:
+    """Scales of the inputs and targets, and the counts of the classes."""
+    x = subject.x
+    step = max(1, len(x) // ROWS)
+    some = np.asarray(x[::step][:ROWS].reshape(min(ROWS, len(x[::step])), -1), np.float64)
+    first = _first_bad_row(x)
+    with np.errstate(all="ignore"):
+        std, mean = some.std(axis=0), some.mean(axis=0)
+        largest = np.abs(some).max(axis=0)
+    varying = std > 1e-12 * np.maximum(largest, 1e-300)
+    stds = np.sort(std[varying & np.isfinite(std)])
+    found: dict[str, Any] = {
+        "nonfinite": first is not None,
+        "first_bad_row": first,
+        "features": int(some.shape[1]),
+        "samples": len(x),
+        "constant_features": int(np.count_nonzero(~varying)),
+        "rows_equal": bool(len(x) > 1 and (x[:1] == x).all()) if not varying.any() else False,
+        "largest": float(np.nanmax(largest, initial=0.0)),
+        "largest_feature": int(np.nanargmax(largest)) if np.isfinite(largest).any() else 0,
+        "normalised_first": subject.original.layers[0].kind in ("batch_norm", "layer_norm"),
+        "image": x.ndim > 2 or _looks_like_an_image(some),
+    }
+    if len(stds):
+        found |= {
+            "std_maximum": float(stds[-1]),
+            "std_minimum": float(stds[0]),
+            "std_median": float(np.median(stds)),
+            # Of unequal scales, not of unequal use: a pixel that is hardly ever lit is no matter of units.
+            "scale_ratio": _ratio(some[:, varying]),
+            "mean_median": float(np.median(mean[varying])),
+        }
+        found["levels"] = _levels(some[:, varying])
+    return found | _targets(subject)
+
+
+def _first_bad_row(x: Array) -> int | None:
+    """The first row that holds NaN or an infinity; one product tells of nearly all data that there is none."""
+    if x.dtype.kind != "f":
+        return None
+    flat = x.reshape(len(x), -1)
+    if np.isfinite(float(np.dot(x.reshape(-1), x.reshape(-1)))):
+        return None
+    bad = np.flatnonzero(~np.isfinite(flat).all(axis=1))
+    return int(bad[0]) if len(bad) else None
+
+
+def _ratio(values: Array) -> float:
+    """Largest over smallest scale of the columns, by the size of the entries that are not zero."""
+    sizes = np.where(values != 0, np.abs(values), np.nan)
+    with np.errstate(all="ignore"):
+        scale = np.nanmedian(sizes, axis=0)
+    scale = scale[np.isfinite(scale) & (scale > 0)]
+    return float(scale.max() / scale.min()) if len(scale) else 1.0
+
+
+def _looks_like_an_image(values: Array) -> bool:
+    side = int(values.shape[1] ** 0.5)
+    return bool(
+        side >= 8 and side * side == values.shape[1] and values.min() >= 0 and (values == 0).mean() > 0.2
+    )
+
+
+def _levels(values: Array) -> dict[str, Any] | None:
+    """The grid on which all values lie, if they are multiples of one step: 256 levels of 1/255 are 8-bit pixels."""
+    distinct = np.unique(values[:256])
+    if not 2 < len(distinct) <= 257 or distinct[0] < 0:
+        return None
+    gaps = np.diff(distinct)
+    step = float(gaps.min())
+    multiples = distinct / step
+    if step <= 0 or np.abs(multiples - np.rint(multiples)).max() > 1e-2 or multiples.max() > 256:
+        return None
+    return {"step": step, "highest": int(np.rint(multiples.max())), "distinct": len(distinct)}
+
+
+def _targets(subject: Subject) -> dict[str, Any]:
+    y, labels = subject.targets, subject.labels
+    if labels is not None:
+        counts = np.bincount(labels, minlength=0 if y is None or y.shape[1] < 2 else y.shape[1])
+        return {"class_counts": counts.tolist(), "order": _order(labels)}
+    if y is None or y.ndim != 2:
+        return {}
+    values = np.asarray(y, np.float64)
+    with np.errstate(all="ignore"):
+        std = values.std(axis=0)
+    return {
+        "target_std_maximum": float(std.max()),
+        "target_std_minimum": float(std.min()),
+        "target_largest": float(np.abs(values).max()),
+        "target_nonfinite": int(np.count_nonzero(~np.isfinite(values))),
+    }
+
+
+def _order(labels: Array) -> dict[str, float]:
+    """How mixed the classes are within blocks of neighbours: entropy there over that of the whole set."""
+    classes = int(labels.max()) + 1
+    whole = _entropy(np.bincount(labels, minlength=classes))
+    blocks = len(labels) // BLOCK
+    if blocks < 2 or whole == 0:
+        return {"block_entropy_share": 1.0}
+    chosen = np.linspace(0, blocks - 1, min(blocks, 64)).astype(int)
+    inside = [_entropy(np.bincount(labels[b * BLOCK : (b + 1) * BLOCK], minlength=classes)) for b in chosen]
+    return {"block_entropy_share": float(np.mean(inside) / whole)}
+
+
+def _entropy(counts: Array) -> float:
+    shares = counts[counts > 0] / counts.sum()
+    return float(-(shares * np.log(shares)).sum())
+
+
+def overlap(subject: Subject) -> dict[str, Any]:
+    """Held-out rows that stand in the training set too, entry by entry; and how often training rows repeat."""
+    if subject.validation is None:
+        raise NotApplicable("there is no held-out data")
+    train = subject.x.reshape(len(subject.x), -1)
+    held = np.asarray(subject.validation[0], train.dtype)
+    held = held.reshape(len(held), -1)
+    if train.shape[1] != held.shape[1]:
+        raise NotApplicable(f"held-out rows have {held.shape[1]} features, training rows {train.shape[1]}")
+    known, wanted = keys(train), keys(held)
+    order = np.argsort(known)
+    at = np.searchsorted(known[order], wanted)
+    at[at == len(known)] = 0
+    same = np.flatnonzero(known[order][at] == wanted)
+    subject.clock.check()
+    # A key is a hint; the rows themselves decide.
+    shared = [int(i) for i in same if np.array_equal(train[order[at[i]]], held[i])]
+    distinct = len(np.unique(known))
+    return {
+        "held_out": len(held),
+        "shared": len(shared),
+        "first": shared[0] if shared else None,
+        "repeats": (len(known) - distinct) / len(known),
+        "identical": len(train) == len(held) and bool(np.array_equal(train, held)),
+    }
+
+
+def keys(rows: Array) -> Array:
+    """One 64-bit key a row (rows,), equal for equal rows: whole-number sums of the bits in up to 64 columns."""
+    columns = np.unique(np.linspace(0, rows.shape[1] - 1, 64).astype(int))
+    bits = np.ascontiguousarray(rows[:, columns] + 0.0, np.float32).view(np.uint32).astype(np.uint64)
+    factors = np.random.default_rng(0).integers(1, 2**63, len(columns), np.uint64) | np.uint64(1)
+    return np.asarray((bits * factors).sum(axis=1, dtype=np.uint64))

@@ -1,0 +1,123 @@
+"""Do the targets belong to the inputs: a ridge regression, another order of the targets, and nearest neighbours."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..signals import Array
+from .subject import NotApplicable, Subject
+
+FIT, HELD = 2000, 1000
+"""Rows that the probe is fitted on and judged on."""
+MOST_FEATURES = 800
+SHIFTS = 20
+"""Places by which targets are moved, both ways, where they do not belong to their inputs as they stand."""
+
+
+def labels(subject: Subject) -> dict[str, Any]:
+    """How well a linear probe tells held-out targets, against knowing their shares alone.
+
+    Where it does no better, the targets are moved against the inputs by 1 to 20 places both ways, put in reverse order
+    and sorted: one that then fits says what happened to them. And a nearest neighbour looks for what is not linear.
+    """
+    targets = subject.needs_targets
+    if targets.ndim != 2:
+        raise NotApplicable(f"targets of shape {targets.shape}")
+    total = len(subject.x)
+    if total < 40:
+        raise NotApplicable(f"{total} samples are too few for a probe")
+    probe = _Probe(subject, targets)
+    found: dict[str, Any] = probe.score(np.arange(total))
+    if found["score"] > found["baseline"] + 3 * found["error"]:
+        return found
+    subject.clock.check()
+    orders = {f"shifted by {s:+d}": np.roll(np.arange(total), -s) for s in _shifts(total)}
+    orders["in reverse order"] = np.arange(total)[::-1]
+    if subject.labels is not None:
+        orders["sorted by class"] = np.argsort(subject.labels, kind="stable")
+    best, name = -np.inf, ""
+    for candidate, order in orders.items():
+        subject.clock.check()
+        score = probe.score(order)["score"]
+        if score > best:
+            best, name = score, candidate
+    found["other_order"] = {"name": name, "score": best, "tried": len(orders)}
+    found["neighbour"] = probe.neighbour()
+    return found
+
+
+def _shifts(total: int) -> list[int]:
+    most = min(SHIFTS, total // 4)
+    return [s for d in range(1, most + 1) for s in (d, -d)]
+
+
+class _Probe:
+    """A ridge regression on standardised inputs, solved once for any order of the targets."""
+
+    def __init__(self, subject: Subject, targets: Array) -> None:
+        self.labels, self.targets = subject.labels, targets
+        total = len(subject.x)
+        order = np.random.default_rng(2).permutation(total)
+        count = min(FIT, (2 * total) // 3)
+        self.fitted, self.held = np.sort(order[:count]), np.sort(order[count : count + HELD])
+        flat = subject.x.reshape(total, -1)
+        columns = np.arange(flat.shape[1])
+        if len(columns) > MOST_FEATURES:
+            columns = np.linspace(0, flat.shape[1] - 1, MOST_FEATURES).astype(int)
+        x = np.asarray(flat[self.fitted][:, columns], np.float32)
+        held = np.asarray(flat[self.held][:, columns], np.float32)
+        with np.errstate(all="ignore"):
+            mean, std = x.mean(axis=0, dtype=np.float64), x.std(axis=0, dtype=np.float64)
+            keep = std > 1e-9 * np.abs(mean)
+            if not keep.any() or not np.isfinite(std[keep]).all():
+                raise NotApplicable("the inputs do not vary, or are not finite")
+            scale = (1 / std[keep]).astype(np.float32)
+            self.x = (x[:, keep] - mean[keep].astype(np.float32)) * scale
+            self.held_x = np.clip((held[:, keep] - mean[keep].astype(np.float32)) * scale, -10, 10)
+        gram = np.asarray(self.x.T @ self.x, np.float64)
+        subject.clock.check()
+        # A tenth of the rows as the penalty: with as many features as rows an unpenalised fit is all noise.
+        gram[np.diag_indices_from(gram)] += 0.1 * len(self.x) + 1e-6
+        self.inverse = np.linalg.inv(gram)
+
+    def score(self, order: Array) -> dict[str, float]:
+        """Accuracy, or R² for values, on the held-out rows, if row i has the target of row order[i]."""
+        y = np.asarray(self.targets[order[self.fitted]], np.float64)
+        held = np.asarray(self.targets[order[self.held]], np.float64)
+        centre = y.mean(axis=0)
+        weights = self.inverse @ (self.x.T @ (y - centre))
+        predicted = self.held_x @ weights + centre
+        return self._judged(predicted, held, centre)
+
+    def _judged(self, predicted: Array, held: Array, centre: Array) -> dict[str, float]:
+        count = len(held)
+        if self.labels is None:
+            total = float(((held - held.mean(axis=0)) ** 2).sum())
+            rest = float(((held - predicted) ** 2).sum())
+            # Of a probe that knows nothing R² is 0 with about this error.
+            return {
+                "score": 1 - rest / total if total > 0 else 0.0,
+                "baseline": 0.0,
+                "error": float(1 / np.sqrt(count)),
+                "held_out": count,
+            }
+        if held.shape[1] == 1:
+            right = (predicted[:, 0] > 0.5) == (held[:, 0] > 0.5)
+            share = float(max(held.mean(), 1 - held.mean()))
+        else:
+            right = predicted.argmax(axis=1) == held.argmax(axis=1)
+            share = float(held.mean(axis=0).max())
+        error = float(np.sqrt(max(share * (1 - share), 0.25 / count) / count))
+        return {"score": float(right.mean()), "baseline": share, "error": error, "held_out": count}
+
+    def neighbour(self) -> float | None:
+        """The score of each held-out row's nearest fitted row: it sees what is not linear."""
+        if self.x.size > 2_000_000:
+            return None
+        distance = (self.x**2).sum(axis=1)[None] - 2 * self.held_x @ self.x.T
+        nearest = distance.argmin(axis=1)
+        y = np.asarray(self.targets[self.fitted], np.float64)
+        held = np.asarray(self.targets[self.held], np.float64)
+        return self._judged(y[nearest], held, y.mean(axis=0))["score"]
