@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 
 from ..signals import Array
+from .chain import by_layers
 from .comparing import compare, unresolved
 from .faults import Diagnosis
 from .independent import independent
 from .linear import Linear, linear_form
-from .local import Trial, try_layer
+from .local import Trial, disagreeing, try_layer
 from .probe import probe
 from .result import GradCheck, Row
 from .structured import ON_KINKS, Structured, equation_of
@@ -95,6 +96,8 @@ def _compare(tape: Tape, rng: np.random.Generator) -> tuple[list[Row], list[Row]
     trials: list[Trial] = [
         try_layer(tape, index, forms[index], rng) for index in reversed(range(len(layers)))
     ]
+    if not any(disagreeing(trial) or trial.error for trial in trials):
+        rows = by_layers(tape, claimed, forms, rows, loss_row, structured.reference, rng)
     for index, form in forms.items():
         if form is None and getattr(layers[index], "kind", "") == "dense":
             tape.notes.append(f"{site(layers, index)}: its forward is not x @ weight + bias.")

@@ -39,6 +39,7 @@ def compare(
     eps: float = 2.3e-16,
     scale: float | None = None,
     reference: float = 0.0,
+    resolution: float | None = None,
 ) -> Row:
     """Compares a gradient with the right one, entry by entry.
 
@@ -53,6 +54,8 @@ def compare(
         eps: machine epsilon of the arithmetic.
         scale: size against which a difference counts; the largest entry of `right` if None.
         reference: size of the network's largest derivative, against which a whole tensor may be zero.
+        resolution: share of the scale above which an error leaves too much room to say that a gradient agrees;
+            `BLURRED` or `BLURRED_SINGLE` if None.
     """
 
     def row(verdict: Verdict, wrong: int, reason: str, at: tuple[int, ...] = ()) -> Row:
@@ -110,7 +113,9 @@ def compare(
         return row(Verdict.AGREES, 0, NOTHING if scale is None else "", at)
     if max(largest, float(np.abs(given).max())) <= MARGIN * blur <= ZERO * reference:
         return row(Verdict.AGREES, 0, f"{NOTHING}, to within rounding", at)
-    if blur > (BLURRED if eps < 1e-12 else BLURRED_SINGLE) * largest:
+    if resolution is None:
+        resolution = BLURRED if eps < 1e-12 else BLURRED_SINGLE
+    if blur > resolution * largest:
         share = f"{blur / largest:.0e} of the largest entry" if largest else f"{blur:.0e}"
         return row(Verdict.UNRESOLVED, 0, f"the numerical derivative is only good to {share}", at)
     return row(Verdict.AGREES, 0, "", at)

@@ -14,10 +14,7 @@ from .linear import Linear
 from .local import Trial, by_columns, disagreeing, input_equation, try_layer
 from .mistakes import Evidence, name_mistakes
 from .result import Fault, Row, Verdict
-from .tape import Claimed, Tape, site
-
-AGAIN = 1e-9
-"""Two runs of the same pass may differ by this much, relative to the largest entry."""
+from .tape import AGAIN, Claimed, Tape, site
 
 
 class Diagnosis:
@@ -117,7 +114,8 @@ class Diagnosis:
             return ()
         right = trial.right.get(parameter)
         if right is None:
-            right = by_columns(self.tape, trial, parameter)
+            found = by_columns(self.tape, trial, parameter)
+            right = found.right if found else None
         evidence = Evidence(
             part, given, right, trial.x, trial.y, trial.u, self._names(trial.index),
             weight=trial.weight, function=recognise(trial.x, trial.y) if part == "activation" else None,

@@ -15,9 +15,9 @@ import numpy as np
 
 from ..signals import Array
 from .comparing import compare, failed
-from .differences import JUMP, POINTS, fourth_order, roughness, truncation_error
 from .linear import Linear, moved_parameters
 from .result import Row, Verdict
+from .slopes import along, pieces
 from .structured import equation_of
 from .tape import Tape, site
 
@@ -75,8 +75,10 @@ def try_layer(
         batch: rows of the point; as recorded if None.
     """
     if form:
+        recorded = tape.inputs[index]
         with moved_parameters(tape.layers[index], rng):
-            return _try_linear(tape, index, form, rng, batch or tape.batch)
+            x = rng.normal(size=(batch or tape.batch, recorded.shape[1])).astype(recorded.dtype)
+            return _try_linear(tape, index, form, x, rng)
     return _try_other(tape, index, rng)
 
 
@@ -87,24 +89,19 @@ def input_equation(layers: list[Any], index: int) -> str:
     return "BP2" if owns or any(getattr(layer, "parameters", {}) for layer in after) else "BP1"
 
 
-def _try_linear(tape: Tape, index: int, form: Linear, rng: np.random.Generator, batch: int) -> Trial:
-    layer, name = tape.layers[index], site(tape.layers, index)
-    dtype = tape.inputs[index].dtype
-    x = rng.normal(size=(batch, tape.inputs[index].shape[1])).astype(dtype)
+def _try_linear(tape: Tape, index: int, form: Linear, x: Array, u: Array | np.random.Generator) -> Trial:
+    layer, name, batch = tape.layers[index], site(tape.layers, index), len(x)
     y = np.array(tape.forward(index, x))
-    u = rng.normal(size=y.shape).astype(y.dtype)
+    if isinstance(u, np.random.Generator):
+        u = u.normal(size=y.shape).astype(y.dtype)
     weight = np.array(layer.parameters[form.weight])
     bias = np.array(layer.parameters[form.bias]) if form.bias else None
     right = {"input": u @ weight.T, form.weight: x.T @ u}
-    # Each sum of n products may be off by n roundings of its absolute terms.
-    slack = 4 * tape.eps
-    error = {
-        "input": slack * u.shape[1] * (np.abs(u) @ np.abs(weight).T),
-        form.weight: slack * batch * (np.abs(x).T @ np.abs(u)),
-    }
+    # What the sums are of, with nothing cancelled; each of n products may be off by n roundings of that.
+    total = {"input": np.abs(u) @ np.abs(weight).T, form.weight: np.abs(x).T @ np.abs(u)}
+    terms = {"input": u.shape[1], form.weight: batch}
     if form.bias:
-        right[form.bias] = u.sum(axis=0)
-        error[form.bias] = slack * batch * np.abs(u).sum(axis=0)
+        right[form.bias], total[form.bias], terms[form.bias] = u.sum(axis=0), np.abs(u).sum(axis=0), batch
     given, failure = _backward(tape, index, u)
     if failure:
         rows = tuple(
@@ -113,18 +110,41 @@ def _try_linear(tape: Tape, index: int, form: Linear, rng: np.random.Generator, 
         )
         return Trial(index, x, y, u, given, right, rows, weight, bias, failure)
     rows = tuple(
-        compare(name, part, _equation(tape, index, part), given.get(part), value, error[part], eps=tape.eps)
+        compare(
+            name,
+            part,
+            _equation(tape, index, part),
+            given.get(part),
+            value,
+            4 * tape.eps * terms[part] * total[part],
+            eps=tape.eps,
+            reference=float(total[part].max(initial=0.0)),
+        )
         for part, value in right.items()
         if part != "input" or index or given.get(part) is not None  # a first layer need not pass anything on
     )
     return Trial(index, x, y, u, given, right, rows, weight, bias)
 
 
-def _try_other(tape: Tape, index: int, rng: np.random.Generator) -> Trial:
+def try_recorded(tape: Tape, index: int, form: Linear | None, u: Array, rng: np.random.Generator) -> Trial:
+    """The same at the point of the recorded pass.
+
+    Args:
+        tape, index, form, rng: as in `try_layer`.
+        u: the output gradient that the layer got there (batch, …).
+    """
+    x = tape.inputs[index]
+    return _try_linear(tape, index, form, x, u) if form else _try_other(tape, index, rng, x, u)
+
+
+def _try_other(
+    tape: Tape, index: int, rng: np.random.Generator, x: Array | None = None, u: Array | None = None
+) -> Trial:
     layer, name = tape.layers[index], site(tape.layers, index)
-    x = _random_input(tape, index, rng)
+    recorded = u is not None
+    x = _random_input(tape, index, rng) if x is None else x
     y = np.array(tape.forward(index, x))
-    u = rng.normal(size=y.shape).astype(y.dtype)
+    u = rng.normal(size=y.shape).astype(y.dtype) if u is None else u
     equation = input_equation(tape.layers, index)
     slopes = (
         _elementwise(tape, index, x, y, rng)
@@ -141,9 +161,13 @@ def _try_other(tape: Tape, index: int, rng: np.random.Generator) -> Trial:
         return Trial(index, x, y, u, given, {}, rows, error=failure)
     if slopes is not None:
         right = {"input": u * value}
-        row = compare(name, "input", equation, given["input"], u * value, np.abs(u) * error, eps=tape.eps)
+        # Where the pass saturated, a slope of 1 is what an error of the layer's would show against.
+        scale = _largest(u) * max(1.0, _largest(value)) if recorded else None
+        row = compare(
+            name, "input", equation, given["input"], u * value, np.abs(u) * error, eps=tape.eps, scale=scale
+        )
         return Trial(index, x, y, u, given, right, (row,))
-    return Trial(index, x, y, u, given, {}, tuple(_projections(tape, index, x, y, u, given, rng)))
+    return Trial(index, x, y, u, given, {}, tuple(_projections(tape, index, x, y, u, given, rng, recorded)))
 
 
 def _backward(tape: Tape, index: int, u: Array) -> tuple[dict[str, Array | None], str]:
@@ -177,28 +201,13 @@ def _elementwise(
     tape: Tape, index: int, x: Array, y: Array, rng: np.random.Generator
 ) -> tuple[Array, Array, Array] | None:
     """Slopes of an elementwise layer, their error, and where there is no kink; None if it is not elementwise."""
-    slope, error, smooth = _along(y, tape.eps, lambda t: tape.forward(index, x + t))
+    slope, error, smooth = along(y, tape.eps, lambda t: tape.forward(index, x + t))
     direction = rng.normal(size=x.shape)
-    mixed, mixed_error, _ = _along(y, tape.eps, lambda t: tape.forward(index, x + t * direction))
+    mixed, mixed_error, _ = along(y, tape.eps, lambda t: tape.forward(index, x + t * direction))
     off = np.abs(mixed - slope * direction)[smooth]
     allowed = (10 * (mixed_error + np.abs(direction) * error))[smooth]
     scale = float(np.abs(slope).max(initial=0.0))
     return (slope, error, smooth) if np.all(off <= allowed + 1e-5 * scale) else None
-
-
-def _along(y: Array, eps: float, forward: Callable[[float], Array]) -> tuple[Array, Array, Array]:
-    """d forward(t)/dt at 0 of every output entry, its error, and where the two sides have the same slope."""
-    step = eps**0.2
-    values = np.stack([np.array(forward(step * float(p)), dtype=np.float64) for p in POINTS])[None]
-    offsets = (step * POINTS).reshape((1, 4) + (1,) * y.ndim)
-    base = np.asarray(y, np.float64)
-    value, inner = (a[0] for a in fourth_order(values, offsets, base))
-    change = values[0] - base
-    right, left = (4 * change[2] - change[3]) / (2 * step), (change[0] - 4 * change[1]) / (2 * step)
-    noise = np.maximum(6 * eps * (np.abs(base) + np.abs(value)), 3 * roughness(change[None], 0.75))
-    rounding = noise / step
-    smooth = np.abs(right - left) <= JUMP * float(np.abs(value).max(initial=0.0)) + 10 * rounding
-    return value, truncation_error(value, inner, smooth)[0] + rounding, smooth
 
 
 def _projections(
@@ -209,6 +218,7 @@ def _projections(
     u: Array,
     given: dict[str, Array | None],
     rng: np.random.Generator,
+    recorded: bool,
 ) -> list[Row]:
     """⟨u, J v⟩ against ⟨backward(u), v⟩ for the input and every parameter."""
     layer, name = tape.layers[index], site(tape.layers, index)
@@ -221,9 +231,10 @@ def _projections(
         moves[part] = []
         for _ in range(DIRECTIONS):
             v = rng.normal(size=at.shape).astype(at.dtype)
-            moves[part].append((v, *_along(y, tape.eps, _shifting(tape, index, x, part, v))))
+            same = _same_pieces(layer, x, v) if part == "input" else None
+            moves[part].append((v, *along(y, tape.eps, _shifting(tape, index, x, part, v), same)))
     smooth_everywhere = np.logical_and.reduce([move[3] for part in moves.values() for move in part])
-    if MOSTLY < np.mean(smooth_everywhere) < 1:
+    if (0.0 if recorded else MOSTLY) <= np.mean(smooth_everywhere) < 1:
         # A window of max pooling that two entries compete for has no derivative: the others are asked.
         u = np.where(smooth_everywhere, u, 0.0).astype(u.dtype)
         tape.forward(index, x)
@@ -238,6 +249,8 @@ def _projections(
             rows.append(compare(name, part, equation, gradient, np.zeros(at.shape), 0.0))
             continue
         claimed, right, error, size = [], [], [], []
+        if recorded and part == "input" and x.any():  # as above: the layer's gain, were it linear
+            size.append(float(np.linalg.norm(u) * np.linalg.norm(y) / np.linalg.norm(x)))
         for v, change, change_error, smooth in moves[part]:
             kink_error = np.where(smooth, 0.0, np.abs(change))
             right.append(float((u * change).sum()))
@@ -251,6 +264,16 @@ def _projections(
             )
         )  # fmt: skip
     return rows
+
+
+def _same_pieces(layer: Any, x: Array, v: Array) -> Callable[[float], Array] | None:
+    """For a piecewise linear layer: at which outputs x + t v is on the piece that x is on."""
+    before = pieces(layer, x)
+    return None if before is None else lambda t: np.asarray(pieces(layer, x + t * v) == before)
+
+
+def _largest(values: Array) -> float:
+    return float(np.abs(values).max(initial=0.0))
 
 
 def _shifting(tape: Tape, index: int, x: Array, part: str, v: Array) -> Callable[[float], Array]:
@@ -279,24 +302,46 @@ def disagreeing(trial: Trial) -> list[Row]:
     return [row for row in trial.rows if row.verdict is Verdict.DISAGREES]
 
 
-def by_columns(tape: Tape, trial: Trial, part: str) -> Array | None:
-    """The right gradient of a part, entry by entry, for layers without a closed form; None if it is too large.
+@dataclass(frozen=True)
+class ByColumns:
+    """The right gradient of a part, entry by entry.
 
-    Shifts one entry of every sample at once (one entry of a parameter): slow, so only for what disagrees.
+    Attributes:
+        right: of the part's shape.
+        error: its estimated absolute error.
+        total: largest sum of absolute terms, of which an entry is what does not cancel.
+    """
+
+    right: Array
+    error: Array
+    total: float
+
+
+def by_columns(tape: Tape, trial: Trial, part: str) -> ByColumns | None:
+    """The right gradient of a part for layers without a closed form; None if it is too large.
+
+    Shifts one entry of every sample at once (one entry of a parameter): slow, so only for what is in doubt.
     """
     layer = tape.layers[trial.index]
     at = trial.x if part == "input" else layer.parameters[part]
     columns = trial.x[0].size if part == "input" else at.size
-    if columns > MOST_COLUMNS or (part == "input" and tape.coupled(trial.index)):
+    if columns > MOST_COLUMNS or (part == "input" and trial.index in tape.mixers):
         return None
     right: Array = np.zeros((len(trial.x), columns) if part == "input" else columns)
+    error, total = np.zeros_like(right), 0.0
+    over: Any = 1 if part == "input" else None
     for column in range(columns):
         v = np.zeros(at.shape, at.dtype)
         if part == "input":
             v.reshape(len(at), -1)[:, column] = 1
         else:
             v.flat[column] = 1
-        change, _, _ = _along(trial.y, tape.eps, _shifting(tape, trial.index, trial.x, part, v))
-        effect = (trial.u * change).reshape(len(trial.y), -1)
-        right[..., column] = effect.sum(axis=1) if part == "input" else effect.sum()
-    return right.reshape(at.shape)
+        change, change_error, _ = along(trial.y, tape.eps, _shifting(tape, trial.index, trial.x, part, v))
+        rows = (len(trial.y), -1)
+        effect, effect_error = (
+            (trial.u * change).reshape(rows),
+            (np.abs(trial.u) * change_error).reshape(rows),
+        )
+        right[..., column], error[..., column] = effect.sum(axis=over), effect_error.sum(axis=over)
+        total = max(total, float(np.abs(effect).sum(axis=over).max(initial=0.0)))
+    return ByColumns(right.reshape(at.shape), error.reshape(at.shape), total)

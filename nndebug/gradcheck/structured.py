@@ -14,6 +14,7 @@ import numpy as np
 from ..signals import Array
 from .comparing import compare, shape_trouble, unresolved
 from .differences import Columns, Derivative, Points, confirmed, differentiate, sharpened
+from .entries import Entries, Summed, where_better
 from .linear import Linear
 from .result import Row, Verdict
 from .tape import Claimed, Tape, site
@@ -47,32 +48,6 @@ class Outputs:
         real = shifted.astype(self.flat.dtype) - self.flat[:, columns].T[:, None, :]
         shape = (number, points, self.tape.batch)
         return Points(losses.reshape(shape), flips.reshape(shape), real)
-
-
-class Entries:
-    """The entries of one parameter of one layer, shifted one by one: for layers of any form."""
-
-    def __init__(self, tape: Tape, index: int, name: str) -> None:
-        self.tape, self.index = tape, index
-        self.values = tape.layers[index].parameters[name]
-        self.count = self.values.size
-
-    def evaluate(self, columns: Array, offsets: Array) -> Points:
-        real = np.empty_like(offsets)
-        outputs = []
-        for i, column in enumerate(columns):
-            at = np.unravel_index(int(column), self.values.shape)
-            kept = self.values[at].copy()
-            try:
-                for p, offset in enumerate(offsets[i]):
-                    self.values[at] = kept + offset
-                    real[i, p] = self.values[at] - kept
-                    outputs.append(np.array(self.tape.forward(self.index, self.tape.inputs[self.index])))
-            finally:
-                self.values[at] = kept
-        losses, flips = self.tape.above(self.index + 1, np.concatenate(outputs), len(outputs))
-        shape = (*offsets.shape, self.tape.batch)
-        return Points(losses.reshape(shape), flips.reshape(shape), real[:, :, None])
 
 
 class Structured:
@@ -194,11 +169,20 @@ class Structured:
             return _explained(compared, derivative)
 
         first = row(derivative)
-        return (
-            first
-            if first.verdict is not Verdict.DISAGREES
-            else row(self._measured(confirmed, columns, derivative, index + 1))
-        )
+        if first.verdict is Verdict.DISAGREES:
+            return row(self._measured(confirmed, columns, derivative, index + 1))
+        return first if first.verdict is Verdict.AGREES else row(self._summed(columns, derivative, index + 1))
+
+    def _summed(self, columns: Columns, derivative: Derivative, level: int) -> Derivative:
+        """The same derivative, from the loss of the whole batch wherever that is better known."""
+        tape = self.tape
+        base = tape.per_sample.sum(keepdims=True)
+        noise = np.sqrt((self._noise(level) ** 2).sum(keepdims=True))
+        whole = Summed(columns)
+        found = differentiate(whole, base, noise, tape.eps)
+        for widen in (1.0, 4.0):
+            found = sharpened(whole, found, base, noise, tape.eps, widen)
+        return where_better(derivative, found)
 
     def _noise(self, level: int) -> Array:
         if level not in self._noises:

@@ -10,16 +10,21 @@ import numpy as np
 
 from ..errors import UserError
 from ..signals import Array
+from .coupling import coupled
 from .differences import POINTS, roughness
 from .independent import generators
+from .slopes import pieces
 
-KINKED = ("relu", "leaky_relu")
-"""Kinds of layers that are linear on either side of 0; which side every unit is on can then be compared."""
+AGAIN = 1e-9
+"""Two runs of the same pass may differ by this much, relative to the largest entry."""
 
 WIGGLES = 8
 DIRECTIONS = 2
 TREMOR = 1e-5
 """Step of the fourth differences that show noise; what is smooth changes by its fourth power."""
+
+FINER = 0.1
+"""What that step is multiplied with to tell noise from a sharp bend, as of a norm over almost equal numbers."""
 
 
 class BackwardError(Exception):
@@ -88,7 +93,7 @@ class Tape:
         self.outputs: list[Array] = []
         self._record()
         self._weigh()
-        self.mixers = {index for index in range(len(self.layers) + 1) if self.coupled(index)}
+        self.mixers = {index for index in range(len(self.layers) + 1) if coupled(self, index)}
 
     @property
     def output(self) -> Array:
@@ -121,9 +126,9 @@ class Tape:
         flips = np.zeros((copies, self.batch), np.int64)
         for index in range(level, len(self.layers)):
             layer = self.layers[index]
-            side = _pieces(layer, stack)
+            side = pieces(layer, stack)
             if side is not None:
-                before = _pieces(layer, self.inputs[index]).reshape(self.batch, -1)
+                before = pieces(layer, self.inputs[index]).reshape(self.batch, -1)
                 flips += np.count_nonzero(side.reshape(copies, self.batch, -1) != before, axis=2)
             if index in self.mixers:  # what flips in one sample is felt by all
                 flips[...] = flips.sum(axis=1, keepdims=True)
@@ -147,19 +152,27 @@ class Tape:
         rng = np.random.default_rng(0)
         wiggles = base * (1 + self.eps * rng.choice([-1.0, 1.0], (WIGGLES, *base.shape)))
         direction = rng.normal(size=(DIRECTIONS, 1, *base.shape))
-        moves = base + TREMOR * POINTS.reshape((-1,) + (1,) * base.ndim) * direction
+        change, moved = self._shaken(level, wiggles, TREMOR * direction)
+        noise: Array = np.sqrt(np.mean(change**2, axis=0)) + 0.5 * self.eps * np.abs(self.per_sample)
+        floor, usual = roughness(moved), 30 * float(np.median(noise))
+        if floor > usual:
+            _, finer = self._shaken(level, wiggles[:0], FINER * TREMOR * direction)
+            floor = min(floor, roughness(finer))
+            if floor > usual:
+                floor = 3 * roughness(moved, 1.0)  # rounding to float32 is uneven: count with the worst
+        return np.maximum(noise, floor)
+
+    def _shaken(self, level: int, wiggles: Array, direction: Array) -> tuple[Array, Array]:
+        """Changes of the per-sample losses at inputs of layer `level`: at wiggles (copies, batch), and at `POINTS`
+        along directions (directions · batch, points) where nothing flips."""
+        base = self.outputs[level - 1] if level else self.x
+        moves = base + POINTS.reshape((-1,) + (1,) * base.ndim) * direction
         stack = np.concatenate([wiggles, moves.reshape(-1, *base.shape)]).astype(base.dtype)
         losses, flips = self.above(level, stack.reshape(-1, *base.shape[1:]), len(stack))
-        change = losses - self.per_sample
-        spread = np.sqrt(np.mean(change[:WIGGLES] ** 2, axis=0))
-        shape = (DIRECTIONS, len(POINTS), self.batch)
-        smooth = ~flips[WIGGLES:].reshape(shape).any(axis=1)
-        moved = change[WIGGLES:].reshape(shape).swapaxes(1, 2)[smooth]
-        noise: Array = spread + 0.5 * self.eps * np.abs(self.per_sample)
-        floor = roughness(moved)
-        if floor > 30 * float(np.median(noise)):
-            floor = 3 * roughness(moved, 1.0)  # rounding to float32 is uneven: count with the worst
-        return np.maximum(noise, floor)
+        change, first = losses - self.per_sample, len(wiggles)
+        shape = (len(direction), len(POINTS), self.batch)
+        smooth = ~flips[first:].reshape(shape).any(axis=1)
+        return change[:first], change[first:].reshape(shape).swapaxes(1, 2)[smooth]
 
     def claimed(self) -> Claimed:
         """Runs the network's own forward and backward, then its layers one by one."""
@@ -178,19 +191,9 @@ class Tape:
             skipping = None
         return Claimed(gradients, again, skipping, chained, loss_gradient, deltas, broken)
 
-    def coupled(self, index: int) -> bool:
-        """Whether layer `index` (the number of layers: the loss) mixes samples, as batch normalisation does."""
-        if self.batch < 2:
-            return False
-        moved = np.array(self.inputs[index] if index < len(self.layers) else self.output)
-        moved[0] += 0.1 + 0.1 * np.abs(moved[0])
-        if index < len(self.layers):
-            after, before = self.forward(index, moved), self.outputs[index]
-        else:
-            after, before = self.loss.per_sample(moved, self.y) * self.weight, self.per_sample
-        return not np.allclose(
-            after[1:], before[1:], rtol=1e4 * self.eps, atol=1e3 * self.eps, equal_nan=True
-        )
+    def draws(self, index: int) -> bool:
+        """Whether layer `index` draws random numbers."""
+        return bool(self._states[index])
 
     def layer_gradients(self) -> dict[tuple[int, str], Array]:
         """What lies in every layer's `gradients` now, copied."""
@@ -320,13 +323,6 @@ class Tape:
             if gradient is None:
                 break
         return deltas, loss_gradient, None
-
-
-def _pieces(layer: Any, x: Array) -> Any:
-    """Which linear piece of a piecewise linear layer every entry is on, (batch, …); None for other layers."""
-    if getattr(layer, "kind", None) in KINKED:
-        return x > 0
-    return layer.winners(x) if hasattr(layer, "winners") else None  # max pooling
 
 
 def _takes(function: Any, keyword: str) -> bool:

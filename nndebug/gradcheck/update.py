@@ -1,7 +1,7 @@
 """What an optimiser did to the parameters, against what rate, gradient and penalty say.
 
-Two updates with gradients of our own, of the size of the penalty's: λ/n · w is often a millionth of the loss's
-gradient, and would drown in it.
+Two updates with gradients of our own. For the penalty they are of its size: λ/n · w is often a millionth of the
+loss's gradient, and would drown in it.
 """
 
 from __future__ import annotations
@@ -101,20 +101,24 @@ def check_update(network: Any, optimizer: Any, rng: np.random.Generator) -> tupl
         ], []
     samples, decay = getattr(optimizer, "samples", 1), rule.decay
     start = {key: rng.normal(size=value.shape) for key, value in parameters.items()}
-    size = decay or 1.0
-    gradients = {key: size * rng.normal(size=(UPDATES, *value.shape)) for key, value in parameters.items()}
+    gradients = {key: rng.normal(size=(UPDATES, *value.shape)) for key, value in parameters.items()}
     plain = _run(network, optimizer, 0.0, start, gradients)
-    penalised = _run(network, optimizer, getattr(optimizer, "l2", 0.0), start, gradients) if decay else plain
+    faint = {key: decay * value for key, value in gradients.items()}
+    if decay:
+        without = _run(network, optimizer, 0.0, start, faint)
+        penalised = _run(network, optimizer, getattr(optimizer, "l2", 0.0), start, faint)
     rows: list[Row] = []
     faults: list[Fault] = []
     # Layer by layer from the output down, as in the table above.
     for key in sorted(parameters, key=lambda key: -_position(network, key)):
-        case = Case(rule, start[key], gradients[key], _unpenalised(network, key), samples)
+        left_out = _unpenalised(network, key)
+        case = Case(rule, start[key], gradients[key], left_out, samples)
         layer, parameter = _split(network, key)
-        what = [("update", plain[key], replace(rule, decay=0.0))]
+        what = [(case, "update", plain[key], replace(rule, decay=0.0))]
         if decay:
-            what.append(("penalty", penalised[key] - plain[key], rule))
-        for equation, found, right in what:
+            case = Case(rule, start[key], faint[key], left_out, samples)
+            what.append((case, "penalty", penalised[key] - without[key], rule))
+        for case, equation, found, right in what:
             row, fault = case.check(layer, parameter, equation, found, right)
             rows.append(row)
             faults += [fault] if fault else []
@@ -147,7 +151,9 @@ class Case:
         scale = None
         if equation == "penalty" and self.is_bias:
             scale = float(np.abs(self.effect(replace(rule, on_biases=True), equation)).max(initial=0.0))
-        row = compare(layer, f"{parameter} {equation}", equation, found, right, error, scale=scale)
+        row = compare(
+            layer, f"{parameter} {equation}", equation, found, right, error, scale=scale, resolution=DIFFERENT
+        )
         if row.verdict is not Verdict.DISAGREES:
             return row, None
         sentence = f"the update of its {parameter} is wrong"

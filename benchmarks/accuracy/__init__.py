@@ -1,0 +1,1 @@
+"""Random networks, planted mistakes and rival checks for `benchmarks.gradcheck_accuracy`."""
