@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -16,6 +16,8 @@ from .model import Sequential
 from .optimizers import Optimizer
 
 Pair = tuple[Array, Array]
+Metric = Callable[[Sequential, Pair], float]
+"""An evaluation of one's own: from the network and (x, y) to the share of right answers."""
 
 TRAIN_SAMPLE = 1000
 """The training loss of an epoch is measured on this many first rows: all of them would cost as much as an epoch."""
@@ -56,6 +58,7 @@ class Training:
     batch: int
     seed: int
     results: list[EpochResult] = field(default_factory=list)
+    metric: Metric | None = None
 
 
 def fit(
@@ -69,6 +72,7 @@ def fit(
     shuffle: bool = True,
     validation: Pair | None = None,
     patience: int | None = None,
+    metric: Metric | None = None,
 ) -> list[EpochResult]:
     """Trains by mini-batches, in an order drawn anew each epoch from `seed`.
 
@@ -82,6 +86,7 @@ def fit(
         shuffle: False keeps the order of the data.
         validation: x and y to evaluate after every epoch.
         patience: stop after this many epochs without a lower validation loss; the parameters stay as they are then.
+        metric: your own evaluation, whose number takes the place of the accuracy in the results.
 
     Returns:
         One result per epoch.
@@ -97,7 +102,7 @@ def fit(
     if validation is not None:
         validation = prepare(network, validation, "validation")
     optimizer.samples = len(x)
-    training = Training(network, optimizer, x, y, validation, epochs, batch, seed)
+    training = Training(network, optimizer, x, y, validation, epochs, batch, seed, metric=metric)
     mode = network.training
     network.hooks.emit("begin", training)
     network.training = True
@@ -230,8 +235,8 @@ def _epochs(training: Training, targets: Array, shuffle: bool) -> Iterator[Epoch
 
 
 def _result(training: Training, epoch: int, steps: int, seconds: float) -> EpochResult:
-    on_train = evaluate(training.network, (training.x[:TRAIN_SAMPLE], training.y[:TRAIN_SAMPLE]))
-    on_validation = evaluate(training.network, training.validation) if training.validation else None
+    on_train = _evaluation(training, (training.x[:TRAIN_SAMPLE], training.y[:TRAIN_SAMPLE]))
+    on_validation = _evaluation(training, training.validation) if training.validation else None
     return EpochResult(
         epoch=epoch,
         steps=steps,
@@ -240,6 +245,15 @@ def _result(training: Training, epoch: int, steps: int, seconds: float) -> Epoch
         validation_loss=on_validation.loss if on_validation else None,
         validation_accuracy=on_validation.accuracy if on_validation else None,
         seconds=seconds,
+    )
+
+
+def _evaluation(training: Training, data: Pair) -> Evaluation:
+    found = evaluate(training.network, data)
+    return (
+        found
+        if training.metric is None
+        else replace(found, accuracy=float(training.metric(training.network, data)))
     )
 
 

@@ -15,6 +15,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from .checking import check as check
+    from .evaluation import check_accuracy as check_accuracy
     from .gradcheck import gradcheck as gradcheck
     from .preflight import preflight as preflight
     from .report import write as report
@@ -28,13 +29,24 @@ _HOME = {
     "Shapes": "shapes",
     "assert_shape": "shapes",
     "check": "checking",
+    "check_accuracy": "evaluation",
     "watch": "watching",
 }
 
 _CALLABLE = {"gradcheck": "gradcheck", "preflight": "preflight", "report": "write"}
 """Subpackages that are called like a function, and the function in them that does it."""
 
-__all__ = ["Run", "Shapes", "assert_shape", "check", "gradcheck", "preflight", "report", "watch"]
+__all__ = [
+    "Run",
+    "Shapes",
+    "assert_shape",
+    "check",
+    "check_accuracy",
+    "gradcheck",
+    "preflight",
+    "report",
+    "watch",
+]
 
 
 class _CallablePackage(ModuleType):

@@ -20,6 +20,8 @@ from .adapters.shapes import ShapeWatch
 from .chance import class_labels, class_shares, loss_at_chance
 from .checking import check
 from .errors import UserError
+from .evaluation.check import EvaluationCheck
+from .evaluation.trial import Trial
 from .findings import CheckResult
 from .probe import PROBE_ROWS, Probe
 from .recorder import Recorder
@@ -119,6 +121,7 @@ class Watch:
         manifest = {**_facts(network), "name": name or (self._folder.name if self._folder else "run")}
         self._recorder = Recorder(folder, manifest, schedule, strict)
         self._adapter = LayeredAdapter(network, self._recorder)
+        self._trial = Trial(network, self._recorder)
         self._shapes = ShapeWatch(network, shapes, self._recorder, lambda: self._adapter.step)
         self._handles = [
             network.hook("begin", self._guarded(self._begin)),
@@ -166,6 +169,25 @@ class Watch:
             self._recorder.guard("the last report", lambda: self._conclude(self._status), lambda: None)
         self._recorder.close()
 
+    def evaluated(self, value: float, x: Array, y: Array) -> EvaluationCheck | None:
+        """Puts an evaluation of your own on trial: is `value` the accuracy of the network on (x, y)?
+
+        What it finds is part of the run (rules metric-wrong and metric-mistake-named). `fit` tells the numbers of its
+        own evaluation, and of the `metric` it is given, by itself.
+
+        Args:
+            value: what your evaluation gave, unrounded: a share of 1, or right answers as a whole number.
+            x: inputs (samples, …).
+            y: class numbers (samples,) or one-hot rows (samples, classes).
+
+        Returns:
+            The comparison, which prints; None where y are no classes.
+
+        Raises:
+            UserError: x and y do not belong together, or value is no share and no count.
+        """
+        return self._trial.judge(value, x, y, self._adapter.step, self._adapter.epoch)
+
     def _guarded(self, observe: Any) -> Any:
         return lambda *values: self._recorder.guard(
             "watching", lambda: observe(*values), self._adapter.detach
@@ -202,6 +224,7 @@ class Watch:
                 "image_shape": self._image_shape or _square(self._adapter.probe.x),
             }
         )
+        self._trial.begin(training)
         # A second `fit` under the same watch goes on counting.
         self._epochs_before = self._adapter.epoch - 1 if self._adapter.step else 0
         self._epochs, self._last_facts = training.epochs, dict[str, float]()
@@ -242,7 +265,13 @@ class Watch:
         }
         self._last_facts = {name: value for name, value in facts.items() if value is not None}
         last = result.epoch == self._epochs
-        self._adapter.end_epoch(self._epochs_before + result.epoch, self._last_facts, last)
+        number = self._epochs_before + result.epoch
+        self._adapter.end_epoch(number, self._last_facts, last)
+        self._recorder.guard(
+            "the trial of the evaluation",
+            lambda: self._trial.epoch(result.validation_accuracy, self._adapter.step, number, last),
+            lambda: None,
+        )
         self._conclude("running", draw=not last)  # after the last one, the end of the training draws
         self._started = time.perf_counter()
 

@@ -61,6 +61,8 @@ ALLOWED = {
     "nndebug.replay": {"numpy", *SUMMARIES, "nndebug.gradcheck"},
     "nndebug.adapters": {"numpy", *RECORDING, "nndebug.recorder", "nndebug.replay", "nndebug.shapes"},
     "nndebug.gradcheck": {"numpy", *SUMMARIES, "nndebug.shapes", "nndebug.findings"},
+    "nndebug.evaluation": {"numpy", *SUMMARIES},
+    "nndebug.evaluation.trial": {"numpy", *SUMMARIES, "nndebug.recorder", "nndebug.evaluation.check"},
     "nndebug.faults": {"numpy", "nndebug.core", "nndebug.signals", *BASE},
     "nndebug.watching": {"numpy", "nndebug"},
     "nndebug.cli": {"numpy", "rich", "nndebug"},

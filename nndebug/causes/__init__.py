@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ..findings import Cause, Severity
-from . import data, dynamics, initial, structure, update
+from . import data, dynamics, evaluation, initial, structure, update
 from .evidence import Findings, cause
 from .vocabulary import Kind
 
@@ -36,6 +36,7 @@ LOOKS: tuple[Look, ...] = (
     structure.wrong_hidden_activation,
     dynamics.lr_too_high,
     dynamics.lr_too_low,
+    evaluation.wrong_metric,
 )
 
 

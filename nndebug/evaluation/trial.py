@@ -1,0 +1,80 @@
+"""A watched network's evaluations on trial: each number that is reported is compared with what the network says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..chance import class_labels
+from ..recorder import Recorder
+from ..signals import RUN, Array
+from .check import EvaluationCheck, check_accuracy
+
+_ROWS = 4096
+_IMAGES = 512
+"""Rows at a time; images are larger."""
+
+
+class Trial:
+    """Compares what a training reports of its validation set with the accuracy.
+
+    Args:
+        network: being watched; what it computes here leaves no trace.
+        recorder: where the comparison goes.
+    """
+
+    def __init__(self, network: Any, recorder: Recorder) -> None:
+        self.network, self._recorder = network, recorder
+        self._older: dict[str, Array] = {}
+        self._counts: dict[str, int] = {}
+        self._validation: tuple[Array, Array] | None = None
+
+    def begin(self, training: Any) -> None:
+        """Takes over the validation set and the initial weights."""
+        self._older = {"the initial weights": self.network.flat_parameters.copy()}
+        self._counts = {"training set": len(training.x)}
+        self._validation = training.validation
+
+    def epoch(self, reported: float | None, step: int, epoch: int, last: bool) -> None:
+        """Compares the accuracy that the first and the last epoch report."""
+        if self._validation is None or reported is None:
+            return
+        if epoch == 1 or last:
+            self.judge(reported, *self._validation, step, epoch)
+        self._older[f"the weights after epoch {epoch}"] = self.network.flat_parameters.copy()
+        for old in [name for name in self._older if name != "the initial weights"][:-1]:
+            del self._older[old]  # birth and the last epoch are what evaluations are stale by
+
+    def judge(self, value: float, x: Array, y: Array, step: int, epoch: int) -> EvaluationCheck | None:
+        """Compares one number with the accuracy on (x, y); None where the targets are no classes.
+
+        Raises:
+            UserError: see `check_accuracy`.
+        """
+        x = np.ascontiguousarray(x, self.network.dtype)
+        outputs, loss = self._outputs(x), self.network.loss
+        labels = class_labels(
+            np.asarray(y), loss.encode(np.asarray(y), outputs.shape[1], self.network.dtype), loss
+        )
+        if labels is None:
+            return None
+        judged = check_accuracy(value, outputs, labels, threshold=0.0)
+        if not judged:
+            older = {name: self._outputs(x, weights) for name, weights in self._older.items()}
+            judged = check_accuracy(
+                value, outputs, labels, inputs=x, network=self.network, earlier=older, counts=self._counts, threshold=0.0
+            )  # fmt: skip
+        figures = {"evaluation.reported": judged.value, "evaluation.accuracy": judged.accuracy}
+        self._recorder.probe(step, epoch, {RUN: figures})
+        self._recorder.event("evaluation", step, epoch, **judged.to_json())
+        return judged
+
+    def _outputs(self, x: Array, weights: Array | None = None) -> Array:
+        twin = self.network.twin() if weights is None else self.network.copy()
+        twin.training = False
+        if weights is not None:
+            twin.flat_parameters[...] = weights
+        rows = _ROWS if x.ndim == 2 else _IMAGES
+        with np.errstate(all="ignore"):
+            return np.concatenate([twin.forward(x[i : i + rows]) for i in range(0, len(x), rows)])

@@ -1,0 +1,72 @@
+import pytest
+
+from nndebug.findings import Severity
+
+from .runs import make_run, one, symptoms
+
+
+def judged(value=0.1, accuracy=0.95, mistakes=(), right=None, learns=None):
+    labels = [100] * 10
+    event = {
+        "event": "evaluation",
+        "step": 1000,
+        "epoch": 1,
+        "value": value,
+        "accuracy": accuracy,
+        "samples": 1000,
+        "mistakes": list(mistakes),
+        "labels": labels,
+        "right": right or [95] * 10,
+    }
+    series = {("run", "evaluation.accuracy"): {1000: accuracy}, ("run", "evaluation.reported"): {1000: value}}
+    return make_run(series, events=[event], learns=learns)
+
+
+def mistake(name="argmax_of_label", exact=True):
+    return {"name": name, "meaning": "the argmax of a label", "formula": "f(x)", "value": 0.1, "exact": exact}
+
+
+class TestMetricWrong:
+    def test_fires_and_gives_both_numbers(self):
+        found = one("NND601", judged())
+        assert found.severity is Severity.ERROR
+        assert "10.00%" in found.message and "95.00% (950 of 1,000)" in found.message
+
+    @pytest.mark.parametrize(("samples_off", "fires"), [(1, False), (2, True)])
+    def test_boundary_one_sample(self, samples_off, fires):
+        assert bool(symptoms("NND601", judged(0.95 + samples_off / 1000))) == fires
+
+    def test_silent_when_it_is_right(self):
+        assert not symptoms("NND601", judged(0.95))
+
+
+class TestMistakeNamed:
+    def test_fires_with_the_line_that_gives_the_number(self):
+        found = one("NND602", judged(mistakes=[mistake(), mistake("argmin")]))
+        assert (
+            found.message == "the argmax of a label gives exactly the reported 10.00%: f(x) (so does argmin)"
+        )
+        assert found.evidence["mistake"] == "argmax_of_label" and found.evidence["others"] == ["argmin"]
+
+    def test_what_is_near_is_said_to_be_near(self):
+        assert "gives about the reported" in one("NND602", judged(mistakes=[mistake(exact=False)])).message
+
+    def test_silent_where_none_is_known_or_the_number_is_right(self):
+        assert not symptoms("NND602", judged())
+        assert not symptoms("NND602", judged(0.951, mistakes=[mistake()]))  # the boundary: one sample off
+
+
+class TestClassNeverPredicted:
+    def test_fires_and_names_it(self):
+        found = one("NND604", judged(0.95, right=[95] * 6 + [0] + [95] * 3))
+        assert found.severity is Severity.WARNING and "class 6" in found.message
+
+    def test_info_on_a_run_that_learns(self):
+        assert one("NND604", judged(0.95, right=[0] + [95] * 9, learns=True)).severity is Severity.INFO
+
+    @pytest.mark.parametrize(("right", "fires"), [([0] + [95] * 9, True), ([1] + [95] * 9, False)])
+    def test_boundary_one_right_answer(self, right, fires):
+        assert bool(symptoms("NND604", judged(0.95, right=right))) == fires
+
+    def test_a_constant_network_is_left_to_prediction_collapse(self):
+        assert not symptoms("NND604", judged(0.1, 0.1, right=[0] * 9 + [100]))
