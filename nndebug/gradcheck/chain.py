@@ -20,8 +20,8 @@ from .local import Trial, by_columns, disagreeing, try_recorded
 from .result import Row, Verdict
 from .tape import AGAIN, Claimed, Tape, site
 
-NEGLIGIBLE = 1e-4
-"""What the network as a whole calls wrong is left to its layers if it is below this share of its largest derivative."""
+NARROW = 100.0
+"""What the network as a whole calls wrong by fewer of its own errors than this is left to its layers."""
 
 
 def by_layers(
@@ -30,7 +30,6 @@ def by_layers(
     forms: Mapping[int, Linear | None],
     rows: Sequence[Row],
     loss_row: Row,
-    reference: float,
     rng: np.random.Generator,
 ) -> list[Row]:
     """The rows, with those that the layers decide called agreeing, and why.
@@ -41,13 +40,12 @@ def by_layers(
         forms: layer index → its linear form.
         rows: every parameter against the whole network.
         loss_row: the loss's gradient, compared.
-        reference: the network's largest derivative.
         rng: where directions come from.
     """
     if loss_row.verdict is not Verdict.AGREES or claimed.broken:
         return list(rows)
     chain = _Chain(tape, claimed, forms, rng)
-    return [chain.decided(row, reference) for row in rows]
+    return [chain.decided(row) for row in rows]
 
 
 class _Chain:
@@ -57,11 +55,11 @@ class _Chain:
         self.tape, self.claimed, self.forms, self.rng = tape, claimed, forms, rng
         self.trials: dict[int, Trial] = {}
 
-    def decided(self, row: Row, reference: float) -> Row:
+    def decided(self, row: Row) -> Row:
         """The row, or the same row as agreeing."""
         open_ = row.verdict is Verdict.UNRESOLVED and np.isfinite(row.numeric)
-        tiny = row.verdict is Verdict.DISAGREES and bool(row.index)
-        if not open_ and not (tiny and abs(row.analytic - row.numeric) <= NEGLIGIBLE * reference):
+        narrow = row.verdict is Verdict.DISAGREES and bool(row.index) and row.worst <= NARROW * row.error
+        if not open_ and not narrow:
             return row
         index = next(
             i for i, layer in enumerate(self.tape.layers)

@@ -97,7 +97,7 @@ def _compare(tape: Tape, rng: np.random.Generator) -> tuple[list[Row], list[Row]
         try_layer(tape, index, forms[index], rng) for index in reversed(range(len(layers)))
     ]
     if not any(disagreeing(trial) or trial.error for trial in trials):
-        rows = by_layers(tape, claimed, forms, rows, loss_row, structured.reference, rng)
+        rows = by_layers(tape, claimed, forms, rows, loss_row, rng)
     for index, form in forms.items():
         if form is None and getattr(layers[index], "kind", "") == "dense":
             tape.notes.append(f"{site(layers, index)}: its forward is not x @ weight + bias.")
