@@ -60,7 +60,11 @@ ALLOWED = {
     },
     "nndebug.replay": {"numpy", *SUMMARIES, "nndebug.gradcheck"},
     "nndebug.adapters": {"numpy", *RECORDING, "nndebug.recorder", "nndebug.replay", "nndebug.shapes"},
-    "nndebug.gradcheck": {"numpy", *SUMMARIES, "nndebug.shapes", "nndebug.findings"},
+    "nndebug.adapters.attributes": {"numpy", "nndebug.errors", "nndebug.signals"},
+    "nndebug.gradcheck": {
+        *("numpy", "nndebug.shapes", "nndebug.findings", "nndebug.adapters.attributes"),
+        *SUMMARIES,
+    },
     "nndebug.evaluation": {"numpy", *SUMMARIES},
     "nndebug.evaluation.trial": {"numpy", *SUMMARIES, "nndebug.recorder", "nndebug.evaluation.check"},
     "nndebug.faults": {"numpy", "nndebug.core", "nndebug.signals", *BASE},

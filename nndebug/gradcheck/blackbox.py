@@ -11,6 +11,7 @@ from ..signals import Array
 from .calling import guarded, takes_an_argument
 from .comparing import failed, shape_trouble, unresolved
 from .containers import Path, gradients_of, leaves, name_of, numbers, sharing
+from .exhaustive import every_entry
 from .finding import Finding
 from .measuring import Measured
 from .result import Fault, GradCheck, Row, Verdict
@@ -25,7 +26,9 @@ NUDGE = 1e-2
 ACCUMULATED = "a second call gives twice the first: gradients are added up and not cleared"
 
 
-def gradcheck_function(loss: Callable[[Any], Any], params: Any, grads: Any, *, seed: int = 0) -> GradCheck:
+def gradcheck_function(
+    loss: Callable[[Any], Any], params: Any, grads: Any, *, seed: int = 0, exhaustive: bool = False
+) -> GradCheck:
     """Checks the gradient of any scalar function of arrays, and names the entries that are wrong.
 
     Works on float64 copies: the function never sees the arrays given.
@@ -36,6 +39,7 @@ def gradcheck_function(loss: Callable[[Any], Any], params: Any, grads: Any, *, s
         grads: the gradients in a container like `params`, or a function that returns them, called with the
             parameters if it takes an argument.
         seed: seed of the directions.
+        exhaustive: take every entry by itself as well, six evaluations each or more.
 
     Returns:
         A `GradCheck`: truthy when all agrees; prints as a table; `.evaluations` calls of the loss.
@@ -48,11 +52,11 @@ def gradcheck_function(loss: Callable[[Any], Any], params: Any, grads: Any, *, s
     before = {path: array.copy() for path, array in arrays.items()}
     try:
         with np.errstate(all="ignore"):
-            check = _Check(guarded(loss, "the loss"), params, before, grads, rng)
+            check = _Check(guarded(loss, "the loss"), params, before, grads, rng, exhaustive)
             rows, faults = check.run()
             if check.many_kinks and callable(grads) and takes_an_argument(grads):
                 spent, notes = check.loss.evaluations, check.notes
-                check = _Check(guarded(loss, "the loss"), params, _moved(before, rng), grads, rng)
+                check = _Check(guarded(loss, "the loss"), params, _moved(before, rng), grads, rng, exhaustive)
                 rows, faults = check.run()
                 check.loss.evaluations += spent
                 moved = f"At a kink: for the check parameters were moved by {NUDGE:g} of their size."
@@ -84,8 +88,9 @@ class _Check:
         arrays: Mapping[Path, Array],
         grads: Any,
         rng: np.random.Generator,
+        exhaustive: bool,
     ) -> None:
-        self.arrays, self.rng = arrays, rng
+        self.arrays, self.rng, self.exhaustive = arrays, rng, exhaustive
         self.notes: list[str] = []
         self.faults: list[Fault] = []
         self.many_kinks = False
@@ -121,6 +126,8 @@ class _Check:
                 assert given is not None
                 tensor = Tensor(self.loss, path, given, reference, self.rng)
                 finding = tensor.check(self._others(path))
+                if self.exhaustive:
+                    finding = every_entry(tensor, finding.explanation)
                 row = self._row(path, tensor, finding)
                 measured = True
                 self.many_kinks = self.many_kinks or finding.many_kinks

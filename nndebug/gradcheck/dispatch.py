@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..adapters.attributes import looks_own
 from ..errors import UserError
 from .blackbox import gradcheck_function
 from .check import gradcheck as gradcheck_network
+from .own import gradcheck_own
 from .result import GradCheck
 
 KEYS = ("loss", "params", "grads")
@@ -19,9 +21,10 @@ NETWORK_ONLY = ("samples", "optimizer")
 def gradcheck(target: Any, *arguments: Any, **keywords: Any) -> GradCheck:
     """Checks every entry of a gradient against numerical derivatives, and names what is wrong.
 
-    Called in one of three ways:
+    Called in one of four ways:
 
         gradcheck(network, x, y, samples=None, optimizer=None)    layers with forward and backward, and a loss
+        gradcheck(model, x, y, forward=None, backward=None, …)    an object of your own; see `gradcheck_own`
         gradcheck(loss, params, grads)                            any scalar function of arrays
         gradcheck({"loss": loss, "params": params, "grads": grads})
 
@@ -44,6 +47,8 @@ def gradcheck(target: Any, *arguments: Any, **keywords: Any) -> GradCheck:
             )
         return gradcheck_function(*(target[key] for key in KEYS), **_of_functions(keywords))
     if not is_function(target):
+        if not is_layered(target) and looks_own(target) and not is_layer(target):
+            return gradcheck_own(target, *arguments, **keywords)
         return gradcheck_network(target, *arguments, **keywords)
     named = {key: keywords.pop(key) for key in KEYS[1:] if key in keywords}
     given = dict(zip(KEYS[1:], arguments)) | named
@@ -56,7 +61,22 @@ def gradcheck(target: Any, *arguments: Any, **keywords: Any) -> GradCheck:
 
 def is_function(thing: Any) -> bool:
     """Whether this is a function to be checked, and no network."""
-    return callable(thing) and not hasattr(thing, "layers") and not hasattr(thing, "backward")
+    return callable(thing) and not hasattr(thing, "layers") and not looks_own(thing)
+
+
+def is_layered(thing: Any) -> bool:
+    """Whether this is a network of layers like the core's: each with its own parameters and backward, and a loss."""
+    layers = getattr(thing, "layers", None)
+    if not isinstance(layers, list | tuple) or not hasattr(thing, "loss"):
+        return False
+    return all(hasattr(layer, "forward") and hasattr(layer, "backward") for layer in layers) and any(
+        isinstance(getattr(layer, "parameters", None), Mapping) for layer in layers
+    )
+
+
+def is_layer(thing: Any) -> bool:
+    """Whether this is a single layer like the core's."""
+    return isinstance(getattr(thing, "parameters", None), Mapping) and not hasattr(thing, "layers")
 
 
 def _of_functions(keywords: Mapping[str, Any]) -> dict[str, Any]:

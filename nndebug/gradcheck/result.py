@@ -106,6 +106,7 @@ class Fault:
         sentence: what is wrong, without the layer's name.
         mistakes: every mistake of the catalogue that reproduces it; empty if none does.
         isolated: whether everything after this layer agrees.
+        columns: whether the formulas are written for samples in columns, as the user's code has them.
     """
 
     layer: str
@@ -114,6 +115,7 @@ class Fault:
     sentence: str
     mistakes: tuple[Mistake, ...] = ()
     isolated: bool = False
+    columns: bool = False
 
     def to_json(self) -> dict[str, Any]:
         return {**asdict(self), "mistakes": [m.to_json() for m in self.mistakes]}

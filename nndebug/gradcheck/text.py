@@ -11,8 +11,11 @@ if TYPE_CHECKING:
 
 HEADER = ("layer", "parameter", "entries", "worst relative error", "verdict")
 FAULTS_SHOWN = 5
+UPDATES = ("update", "penalty")
+"""What stands in the place of an equation where an update is at fault."""
+
 REPLACEMENT = "\ufffd"
-ORIENTATION = "      (rows are samples, as in your code)"
+ORIENTATION = "      ({} are samples, as in your code)"
 
 
 def as_text(check: GradCheck) -> str:
@@ -52,8 +55,10 @@ def row_cells(row: Row) -> tuple[str, str, str, str, str]:
     if row.verdict is Verdict.DISAGREES:
         verdict += f" in {row.wrong:,} of {row.entries:,}"
         error = f"{row.worst:.1e} at [{', '.join(map(str, row.index))}]"
-        if not row.index and not row.equation:  # no entry is known, or it is a single number
-            error = "–" if math.isnan(row.worst) else f"{row.worst:.1e}"
+        if math.isnan(row.worst):  # a gradient of another shape has no entries to compare
+            error = "–"
+        elif not row.index and not row.equation:  # no entry is known, or it is a single number
+            error = f"{row.worst:.1e}"
     elif row.verdict is Verdict.AGREES:
         error = f"{row.worst:.1e} ± {row.error:.0e}"
     else:
@@ -71,15 +76,17 @@ def fault_lines(fault: Fault) -> list[str]:
     if not fault.mistakes and not fault.equation:
         return lines  # the catalogue is of layers
     if not fault.mistakes:
-        return [*lines, "  No mistake in the catalogue reproduces your gradient."]
+        what = "update" if fault.equation in UPDATES else "gradient"
+        return [*lines, f"  No mistake in the catalogue reproduces your {what}."]
+    what = "update" if fault.equation in UPDATES else "gradient"
     if len(fault.mistakes) > 1:
-        lines.append(f"  Your gradient equals each of these {len(fault.mistakes)}, entry by entry:")
+        lines.append(f"  Your {what} equals each of these {len(fault.mistakes)}, entry by entry:")
         for mistake in fault.mistakes:
             lines += [f"  {mistake.name} ({_residual(mistake)})", *_formulas(mistake, fault)]
         return lines
     mistake = fault.mistakes[0]
     how = "entry by entry" if fault.equation else "along random directions"
-    lead = f"  Your gradient equals, {how} ({_residual(mistake)}), the one with"
+    lead = f"  Your {what} equals, {how} ({_residual(mistake)}), the one with"
     return [*lines, f"{lead} {mistake.name}:", *_formulas(mistake, fault)]
 
 
@@ -93,7 +100,8 @@ def printable(text: str) -> str:
 
 
 def _formulas(mistake: Mistake, fault: Fault) -> list[str]:
-    orientation = ORIENTATION if fault.equation else ""
+    by_layer = fault.equation and fault.equation not in UPDATES
+    orientation = ORIENTATION.format("columns" if fault.columns else "rows") if by_layer else ""
     return [f"     yours      {mistake.yours}", f"     should be  {mistake.should}{orientation}"]
 
 

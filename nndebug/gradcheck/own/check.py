@@ -1,0 +1,272 @@
+"""The gradient check of a user's own class: rebuilt layer by layer where that can be, else array by array."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ...adapters.attributes import OwnModel, find_model
+from ...adapters.attributes.calling import RaisedError, member
+from ...adapters.attributes.members import Path, name_of
+from ...errors import UserError
+from ...signals import Array
+from ..blackbox import gradcheck_function
+from ..comparing import unresolved
+from ..linear import linear_form
+from ..result import Fault, GradCheck, Row, Verdict
+from ..structured import Structured
+from ..tape import Tape
+from .blame import Blame, Piece
+from .deltas import Output
+from .orientation import Orientation
+from .rebuilt import Layers, LossView, Rebuilt, describe, rebuild
+from .target import Target, choose_loss
+from .updates import check_updates
+
+MOST_SAMPLES = 16
+"""Samples that are looked at one by one."""
+
+
+def gradcheck_own(
+    model: Any,
+    x: Any = None,
+    y: Any = None,
+    *,
+    samples: int | None = None,
+    seed: int = 0,
+    exhaustive: bool = False,
+    **overrides: Any,
+) -> GradCheck:
+    """Checks the gradients and the update of a class of the user's own, unedited and unharmed.
+
+    Args:
+        model: any object with a forward and a backward, called whatever they are called.
+        x, y: samples as its own methods take them: rows, columns, or lists of single samples.
+        samples: how many of them to check on.
+        seed: seed of everything random in the check.
+        exhaustive: take every entry by itself, with nothing but forward and loss known.
+        overrides: what the guesses got wrong: `forward`, `backward`, `loss`, `update` (names or functions), `weight`,
+            `bias`, `gradient`, `activation` (names), `batch_axis` (0 rows, 1 columns).
+
+    Returns:
+        A `GradCheck`: gradients, then what the update did.
+
+    Raises:
+        UserError: no forward or backward was found, or they raise.
+    """
+    word = overrides.get("loss")
+    usual = isinstance(word, str) and member(model, word) is None  # the name of a loss and not of a method
+    own = find_model(model, x, y, **{k: v for k, v in overrides.items() if not (usual and k == "loss")})
+    if usual:
+        own.loss = None
+    notes = [_choose(own, samples)]
+    rng = np.random.default_rng(seed)
+    layers = None if exhaustive else rebuild(own, rng)
+    target = choose_loss(own, layers, word if usual else None)
+    if layers is None or target is None or target.loss is None:
+        result = _array_by_array(own, target, seed, exhaustive)
+    else:
+        result = _layer_by_layer(own, layers, target, rng, seed)
+    rows, faults, more = check_updates(own, layers, rng, target)
+    if result.faults and all(row.verdict is Verdict.UNRESOLVED for row in rows):
+        rows = []  # the notes say why it could not be run, and the gradients come first
+    name = type(own.model).__name__
+    return replace(
+        result,
+        network=f"{name}: {result.network}",
+        rows=(*result.rows, *rows),
+        faults=(*result.faults, *faults),
+        notes=(
+            *own.notes,
+            *result.notes,
+            *more,
+            *filter(None, notes),
+            f"Checked on {len(own.x)} of your samples (seed {seed}); your object is untouched.",
+        ),
+    )
+
+
+def _choose(own: OwnModel, samples: int | None) -> str:
+    """Leaves out samples until their number is no layer's width, which would hide mixed-up axes; a note if that fails."""
+    most = min(len(own.x), samples or MOST_SAMPLES)
+    count, widths = most, {n for value in own.parameters.values() for n in value.shape}
+    while own.batched and samples is None and count in widths and count > 1:
+        count -= 1
+    note = ""
+    if count != most:
+        try:
+            with own.untouched():
+                own.gradients(own.x[:count], own.y[:count])
+        except RaisedError as error:
+            note = (
+                f"{error} when there are {count} samples. With {most} it runs, and that is how wide a layer is: "
+                "samples and units are mixed up somewhere."
+            )
+            count = most
+    own.x, own.y = own.x[:count], own.y[:count]
+    return note
+
+
+# --- layer by layer -----------------------------------------------------------------------------------------------
+
+
+def _layer_by_layer(
+    own: OwnModel, layers: Layers, target: Target, rng: np.random.Generator, seed: int
+) -> GradCheck:
+    assert target.loss is not None
+    values = own.start()
+    orientation = Orientation(
+        columns=own.inputs.axis == 1 or (own.inputs.axis is None and own.inputs.shape[-1:] == (1,) != own.inputs.shape),
+        turned=layers.chain[0].turned, single=not own.batched,
+    )  # fmt: skip
+    passed = layers.run(values, own.x)
+    pieces = _pieces(own, layers)
+    notes = [*target.notes]
+    mean = target.mean or not own.batched
+    if own.batched and own.loss is None and _summed(own, layers, pieces[0]):
+        mean = False
+        notes.append(f"{own.backward} gives the sum over the samples, so the loss is taken to be their sum.")
+    claims = _claims(own, layers, pieces)
+    y = target.encoded(own.y, passed.activations[-1].shape[1])
+    network = Rebuilt(layers, values, LossView(target.loss.per_sample, target.loss.gradient, mean), claims)
+    tape = Tape(network, passed.x, y)
+    forms = {index: linear_form(tape, index, rng) for index in range(len(tape.layers))}
+    structured = Structured(tape, tape.claimed(), forms)
+    rows = structured.rows()
+    faults: list[Fault] = []
+    if any(row.verdict is Verdict.DISAGREES for row in rows):
+        scale = 1 / len(own.x) if own.batched and mean else 1.0
+        end = Output(target.loss, y, scale, not own.batched)
+        blame = Blame(
+            layers, [layers.weight(values, n) for n in range(len(layers.chain))], passed, end,
+            target.loss.gradient(passed.activations[-1], y) * scale,
+            target.loss.partner == layers.functions[-1].name, pieces, _seen(own, layers, scale), orientation,
+        )  # fmt: skip
+        faults = _isolated(blame.faults(), rows)
+        notes += blame.notes
+    return GradCheck(describe(layers, values), tuple(rows), (), tuple(faults), tuple(notes), len(own.x), seed)
+
+
+def _pieces(own: OwnModel, layers: Layers) -> list[Piece]:
+    """The user's gradients: of the whole batch, or of every sample where backward takes one at a time."""
+    every = [slice(0, len(own.x))] if own.batched else [slice(i, i + 1) for i in range(len(own.x))]
+    pieces = []
+    for rows in every:
+        with own.untouched():
+            given = own.gradients(own.x[rows], own.y[rows])
+        pieces.append(Piece(rows, _by_layer(own, layers, given)))
+    return pieces
+
+
+def _summed(own: OwnModel, layers: Layers, whole: Piece) -> bool:
+    """Whether the gradients of a batch are the sum of those of its samples."""
+    total: dict[str, Array] = {}
+    for i in range(len(own.x)):
+        try:
+            with own.untouched():
+                given = own.gradients(own.x[i : i + 1], own.y[i : i + 1])
+        except (UserError, ValueError):
+            return False
+        one = _by_layer(own, layers, given)[-1]
+        total = {part: g + total.get(part, 0) for part, g in one.items()}
+    mine = whole.given[-1]
+    return bool(mine) and any(
+        g.shape == total[part].shape and np.allclose(g, total[part], rtol=1e-6, atol=1e-9 * np.abs(g).max())
+        for part, g in mine.items()
+        if part in total and g.any()
+    )
+
+
+def _by_layer(own: OwnModel, layers: Layers, given: dict[Path, Array | None]) -> list[dict[str, Array]]:
+    found = []
+    for at in layers.chain:
+        here = {}
+        weight, bias = given.get(at.weight), given.get(at.bias) if at.bias else None
+        if weight is not None:
+            fits = weight.shape == own.parameters[at.weight].shape
+            here["weight"] = at.matrix(weight) if fits or weight.ndim == 2 else weight
+        if bias is not None and at.bias is not None:
+            here["bias"] = bias.ravel() if bias.shape == own.parameters[at.bias].shape else bias
+        found.append(here)
+    return found
+
+
+def _claims(own: OwnModel, layers: Layers, pieces: list[Piece]) -> dict[str, dict[str, Array]]:
+    """The gradients of the mean loss that these calls say."""
+    claims: dict[str, dict[str, Array]] = {}
+    for number, at in enumerate(layers.chain):
+        claims[at.name] = {}
+        for part in ("weight", "bias"):
+            given = [piece.given[number].get(part) for piece in pieces]
+            present = [g for g in given if g is not None]
+            if len(present) == len(given) and len({g.shape for g in present}) == 1:
+                claims[at.name][part] = sum(present[1:], start=present[0]) / len(present)
+    return claims
+
+
+def _seen(own: OwnModel, layers: Layers, scale: float) -> dict[int, Array]:
+    """Delta of every layer (samples, units): for a single sample the gradient of the biases is that delta."""
+    singles: list[list[dict[str, Array]]] = []
+    for i in range(len(own.x)):
+        try:
+            with own.untouched():
+                given = own.gradients(own.x[i : i + 1], own.y[i : i + 1])
+        except (UserError, ValueError):
+            return {}
+        singles.append(_by_layer(own, layers, given))
+    seen = {}
+    for number in range(len(layers.chain)):
+        each = [single[number].get("bias") for single in singles]
+        units = layers.weight(own.parameters, number).shape[1]
+        if all(b is not None and b.size == units for b in each):
+            seen[number] = scale * np.array([np.ravel(b) for b in each if b is not None])
+    return seen
+
+
+def _isolated(faults: list[Fault], rows: list[Row]) -> list[Fault]:
+    """Says of the first fault whether everything after its layer agrees."""
+    if not faults:
+        return faults
+    first, *rest = faults
+    after = rows[: next(i for i, row in enumerate(rows) if row.layer == first.layer)]
+    clean = bool(after) and all(row.verdict is Verdict.AGREES for row in after)
+    return [replace(first, isolated=clean), *rest]
+
+
+# --- array by array -----------------------------------------------------------------------------------------------
+
+
+def _array_by_array(own: OwnModel, target: Target | None, seed: int, exhaustive: bool) -> GradCheck:
+    """Every array by itself: nothing is known but forward, loss and gradients."""
+    names = {name_of(path): path for path in own.parameters}
+    values = own.start()
+    start = {name: values[path] for name, path in names.items()}
+    if target is None:
+        rows = [unresolved("", name, "", value.size, "no loss was found") for name, value in start.items()]
+        note = "Your class has no loss: pass loss='name' or loss=lambda model, x, y: ..., or a known one, loss='quadratic'."
+        return GradCheck("array by array", tuple(rows), notes=(note,), samples=len(own.x), seed=seed)
+
+    def loss(params: Any) -> float:
+        with own.at({path: params[name] for name, path in names.items()}):
+            return target.value(own)
+
+    with own.untouched():
+        given = _whole_gradient(own)
+    grads = {name: given[path] for name, path in names.items() if given.get(path) is not None}
+    result = gradcheck_function(loss, start, grads, seed=seed, exhaustive=exhaustive)
+    return replace(result, network="array by array", notes=(*target.notes, *result.notes))
+
+
+def _whole_gradient(own: OwnModel) -> dict[Path, Array | None]:
+    if own.batched:
+        return own.gradients(own.x, own.y)
+    total: dict[Path, Array | None] = {}
+    for i in range(len(own.x)):
+        with own.untouched():
+            one = own.gradients(own.x[i : i + 1], own.y[i : i + 1])
+        for path, g in one.items():
+            before = total.get(path)
+            total[path] = None if g is None else g / len(own.x) + (0 if before is None else before)
+    return total

@@ -1,0 +1,136 @@
+"""Which loss a user's own class minimises: its own method, the loss whose derivative it has, or a usual one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...adapters.attributes.model import OwnModel
+from ...errors import UserError, did_you_mean
+from ...signals import Array
+from .losses import KNOWN, USUAL, KnownLoss, encoded, known, of_gradients, of_values
+from .rebuilt import Layers
+
+ROWS = 5
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is to be differentiated.
+
+    Attributes:
+        loss: the loss by its formula, None if only its values are known.
+        mean: whether it is the mean over the samples, else their sum.
+        notes: how it was found.
+        assumed: whether nothing in the class says so.
+    """
+
+    loss: KnownLoss | None
+    mean: bool
+    notes: tuple[str, ...]
+    assumed: bool = False
+
+    def value(self, own: OwnModel) -> float:
+        """The loss of the samples at the class's parameters as they are now."""
+        if own.loss is not None and self.loss is None:
+            if own.batched:
+                return own.run_loss(own.x, own.y)
+            return float(
+                np.mean([own.run_loss(own.x[i : i + 1], own.y[i : i + 1]) for i in range(len(own.x))])
+            )
+        assert self.loss is not None
+        output = own.output(own.x)
+        each = self.loss.per_sample(output, self.encoded(own.y, output.shape[1]))
+        return float(each.mean() if self.mean else each.sum())
+
+    def encoded(self, y: Array, outputs: int) -> Array:
+        return encoded(y, outputs)
+
+
+def choose_loss(own: OwnModel, layers: Layers | None, given: str | None) -> Target | None:
+    """The loss to check against; None if there is no telling.
+
+    Raises:
+        UserError: `given` is a word, and no loss of that name is known.
+    """
+    if given:
+        names = [loss.name for loss in KNOWN]
+        word = given.replace("_", " ").replace("cross entropy", "cross-entropy").lower()
+        if word not in names:
+            raise UserError(f"there is no loss {given!r}", help=did_you_mean(word, names))
+        return Target(known(word), True, (f"The loss is {word}, as you say.",))
+    if own.loss is not None:
+        return _of_method(own)
+    if own.derivative is not None:
+        found = _of_derivative(own)
+        if found is not None:
+            return found
+    if layers is None:
+        return None
+    function = layers.functions[-1].name
+    name = USUAL.get(function, "quadratic")
+    note = (
+        f"Your class has no loss: taken to be {name}, {known(name).formula}, usual with {function}. "
+        f"If it is another one, say so: loss='{_other(name)}'."
+    )
+    if own.derivative is not None:
+        note = f"{own.derivative} is the derivative of no known loss. " + note
+    return Target(known(name), True, (note,), assumed=True)
+
+
+def _of_method(own: OwnModel) -> Target:
+    """The formula whose values the class's own loss gives, at two points."""
+    assert own.loss is not None
+    rng = np.random.default_rng(0)
+    common: list[tuple[KnownLoss, str]] | None = None
+    count = len(own.x) if own.forward_batched else 1
+    for attempt in range(2):
+        start = own.start()
+        values = {p: v if not attempt else v + 0.3 * rng.normal(size=v.shape) for p, v in start.items()}
+        with own.at(values):
+            output = own.output(own.x[:count])
+            value = own.run_loss(own.x[:count], own.y[:count])
+        here = [
+            (loss, kind)
+            for loss, kind, _ in of_values(output, encoded(own.y[:count], output.shape[1]), value)
+        ]
+        common = here if common is None else [pair for pair in common if pair in here]
+    if not common:
+        return Target(None, True, (f"The loss is what {own.loss} gives.",))
+    loss, kind = common[0]
+    which = f"{loss.name}, {loss.formula}, " + (
+        f"as the {kind} over the samples" if count > 1 else "of one sample"
+    )
+    return Target(loss, kind == "mean", (f"Your {own.loss} is {which}.",))
+
+
+def _of_derivative(own: OwnModel) -> Target | None:
+    assert own.derivative is not None
+    with own.untouched():
+        shape = own.output(own.x[:1]).shape[1]
+    rng = np.random.default_rng(0)
+    a = rng.uniform(0.1, 0.9, (ROWS, shape))
+    y = np.eye(shape)[rng.integers(0, shape, ROWS)] if shape > 1 else rng.uniform(0, 1, (ROWS, 1)).round()
+    found = np.empty_like(a)
+    for i in range(ROWS):
+        try:
+            with own.untouched():
+                value = np.asarray(
+                    own.derivative.call({"output": a[i][:, None], "y": y[i][:, None]}), np.float64
+                )
+        except UserError:
+            return None
+        if value.size != shape:
+            return None
+        found[i] = value.ravel()
+    losses = of_gradients(a, y, found)
+    if not losses:
+        return None
+    loss = losses[0]
+    note = f"Your class has no loss, but {own.derivative} is the derivative of the {loss.name} one, {loss.formula}."
+    return Target(loss, True, (note,))
+
+
+def _other(name: str) -> str:
+    return {"quadratic": "binary_cross_entropy", "cross-entropy": "quadratic"}[name]

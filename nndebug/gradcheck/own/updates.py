@@ -1,0 +1,312 @@
+"""What a class's own update does to its parameters, against the gradients that its own backward gives.
+
+Two updates in a row, so that a gradient that was never cleared shows; the gradient's own mistakes are not the update's,
+so it is compared with what the class's backward says and not with the right one.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ...adapters.attributes.calling import RaisedError
+from ...adapters.attributes.members import Path, name_of, words_of
+from ...adapters.attributes.model import OwnModel
+from ...adapters.attributes.names import is_bias
+from ...errors import UserError
+from ...signals import Array
+from ..comparing import compare, failed, unresolved
+from ..result import Fault, Mistake, Row, Verdict
+from .rebuilt import Layers
+from .steps import Steps, decay_of, kept_share, name_mistakes, near, signs_only
+from .target import Target
+
+RATE = 0.125
+"""A power of two, so that dividing by it costs no digits."""
+
+SAMPLES = 7
+EVERYWHERE = "the network"
+
+PLURAL = {"weight": "weights", "bias": "biases"}
+
+DECAY, TOTAL = 0.5, 1000.0
+"""Penalty and number of samples that an update with such arguments is given."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """One parameter: its layer and what it is there."""
+
+    layer: str
+    part: str
+
+
+def check_updates(
+    own: OwnModel, layers: Layers | None, rng: np.random.Generator, target: Target | None
+) -> tuple[list[Row], list[Fault], list[str]]:
+    """Rows `weight update`, what is wrong with them, and notes; nothing where the class has no update."""
+    if own.update is None or (target is not None and not own.sources):
+        return [], [], []
+    places = _places(own, layers)
+    try:
+        steps, rate_note = _run(own, rng)
+    except UserError as error:
+        short = (
+            f"{own.update.name} raises {type(error.error).__name__}"
+            if isinstance(error, RaisedError)
+            else str(error)
+        )
+        return _nothing(own, places, short), [], [f"The update could not be checked: {str(error).strip()}."]
+    notes = [rate_note] if rate_note else []
+    if signs_only(steps.values()):
+        reason = "every entry moves by the rate, whatever its gradient: Adam or a relative, whose rule is not known"
+        return _nothing(own, places, reason), [], notes
+    share = kept_share(steps.values())
+    if share:
+        notes.append(f"{own.update} keeps {share:.6g} of the step before (momentum).")
+    decay = {path: decay_of(s) for path, s in steps.items()}
+    if any(decay.values()):
+        whose = " and ".join(sorted({PLURAL[places[path].part] for path, c in decay.items() if c}))
+        value = next(c for c in decay.values() if c)
+        notes.append(f"{own.update} adds {value:.6g} times the {whose} to the gradient (a penalty).")
+    rows: list[Row] = []
+    wrong: dict[Path, tuple[Mistake, ...]] = {}
+    for path, place in places.items():
+        row = _row(place, steps[path], decay[path], share)
+        rows.append(row)
+        if row.verdict is Verdict.DISAGREES:
+            same = steps[path].done.shape == steps[path].mean.shape
+            rate = own.rate_of(own.update, RATE)
+            wrong[path] = name_mistakes(steps[path], rate, place.part) if same else ()
+    faults = _faults(wrong, places)
+    if own.update.takes("decay"):
+        penalties, more = check_penalty(own, places, rng)
+        rows, faults = [*rows, *penalties], [*faults, *more]
+    return rows, faults, notes
+
+
+def check_penalty(
+    own: OwnModel, places: Mapping[Path, Place], rng: np.random.Generator
+) -> tuple[list[Row], list[Fault]]:
+    """Rows `weight penalty`: the same update with and without a penalty."""
+    assert own.update is not None
+    rate = own.rate_of(own.update, RATE)
+    x, y = _batch(own, SAMPLES, rng)
+    start, ends = own.start(), []
+    for strength in (0.0, DECAY):
+        with own.at(start):
+            own.run_update(x, y, rate, decay=strength, samples=TOTAL)
+            ends.append(own.start())
+    n = TOTAL if own.update.takes("samples") else 1.0
+    rows, faults = [], []
+    for path, place in places.items():
+        w, bias = start[path], place.part == "bias"
+        found = (ends[0][path] - ends[1][path]) / rate
+        right = 0 * w if bias else DECAY / n * w
+        scale = DECAY / n * float(np.abs(w).max(initial=0.0))
+        row = compare(
+            place.layer, f"{place.part} penalty", "penalty", found, right, 1e-14 / rate, scale=scale
+        )
+        rows.append(row)
+        if row.verdict is Verdict.DISAGREES:
+            sentence = f"the L2 penalty on its {PLURAL[place.part]} is wrong"
+            faults.append(Fault(place.layer, "penalty", place.part, sentence, _penalties(found, w, bias, n)))
+    return rows, faults
+
+
+def _penalties(found: Array, w: Array, bias: bool, n: float) -> tuple[Mistake, ...]:
+    what, term, number = ("b", "b", " / n") if bias else ("w", "w", " / n")
+    factors = [
+        ("the penalty missing", 0.0, "gradient"),
+        ("the sign flipped", -1 / n, f"gradient - lambda{number} * {term}"),
+        ("a factor 2 too many, or the penalty applied twice", 2 / n, f"gradient + 2 * lambda{number} * {term}"),
+        ("a factor 2 missing", 0.5 / n, f"gradient + 0.5 * lambda{number} * {term}"),
+        ("lambda not divided by the number of samples", 1.0, f"gradient + lambda * {term}"),
+        ("lambda divided by the batch in place of the number of samples", 1 / SAMPLES, f"gradient + lambda / batch * {term}"),
+    ]  # fmt: skip
+    if bias:
+        factors = [
+            ("the penalty applied to biases", 1 / n, f"gradient + lambda{number} * {term}"),
+            *factors[1:],
+        ]
+    should = "gradient" if bias else f"gradient + lambda{number} * {what}"
+    return tuple(
+        Mistake(name, line, should, float(np.abs(found - DECAY * factor * w).max(initial=0.0)))
+        for name, factor, line in factors
+        if near(found, DECAY * factor * w)
+    )
+
+
+def _nothing(own: OwnModel, places: Mapping[Path, Place], reason: str) -> list[Row]:
+    return [
+        unresolved(place.layer, f"{place.part} update", "update", own.parameters[path].size, reason)
+        for path, place in places.items()
+    ]
+
+
+# --- running ------------------------------------------------------------------------------------------------------
+
+
+def _places(own: OwnModel, layers: Layers | None) -> dict[Path, Place]:
+    """Every parameter's place, from the output down as in the table above."""
+    found: dict[Path, Place] = {}
+    if layers is not None:
+        for at in reversed(layers.chain):
+            found[at.weight] = Place(at.name, "weight")
+            if at.bias is not None:
+                found[at.bias] = Place(at.name, "bias")
+        return found
+    return {
+        path: Place(name_of(path), "bias" if is_bias(words_of(path)) else "weight") for path in own.parameters
+    }
+
+
+def _run(own: OwnModel, rng: np.random.Generator) -> tuple[dict[Path, Steps], str]:
+    assert own.update is not None
+    widths = {n for value in own.parameters.values() for n in value.shape}
+    count = SAMPLES
+    while count in widths:
+        count += 1
+    rate = own.rate_of(own.update, RATE)
+    note = "" if own.update.takes("rate") else f"{own.update} takes no rate: taken to be {rate:g}."
+    start = own.start()
+    points: list[dict[Path, Array]] = [start]
+    means: list[dict[Path, Array]] = []
+    ends: list[tuple[dict[Path, Array], dict[Path, Array]] | None] = []
+    batches = [_batch(own, count, rng) for _ in range(2)]
+    with own.at(start):
+        for x, y in batches:
+            own.run_update(x, y, rate)
+            points.append(own.start())
+    for (x, y), point in zip(batches, points):
+        with own.at(point):  # as it came: what the first update left behind is not there
+            mean, first, last = _gradients(own, x, y)
+        means.append(mean)
+        ends.append((first, last) if first and last else None)
+    steps = {}
+    for path in own.parameters:
+        same = len({point[path].shape for point in points}) == 1
+        done = (
+            np.stack([(a[path] - b[path]) / rate for a, b in itertools.pairwise(points)])
+            if same
+            else points[-1][path]
+        )
+        steps[path] = Steps(
+            np.stack([point[path] for point in points[:2]]) if same else start[path],
+            done,
+            np.stack([mean[path] for mean in means]),
+            np.stack([end[0][path] for end in ends if end]) if all(ends) else None,
+            np.stack([end[1][path] for end in ends if end]) if all(ends) else None,
+            count,
+        )
+    return steps, note
+
+
+def _batch(own: OwnModel, count: int, rng: np.random.Generator) -> tuple[Array, Array]:
+    """Samples like the user's, none twice."""
+    chosen = rng.choice(len(own.x), count, replace=len(own.x) < count)
+    x = own.x[chosen]
+    size = float(own.x.std()) or 1.0
+    return x + 0.1 * size * rng.normal(size=x.shape), own.y[chosen]
+
+
+def _gradients(
+    own: OwnModel, x: Array, y: Array
+) -> tuple[dict[Path, Array], dict[Path, Array], dict[Path, Array]]:
+    """The mean gradient of a batch by the class's own backward, and those of its first and last sample."""
+
+    def single(i: int) -> dict[Path, Array]:
+        with own.untouched():
+            return _fitting(own, own.gradients(x[i : i + 1], y[i : i + 1]))
+
+    if not own.batched:
+        each = [single(i) for i in range(len(x))]
+        return {path: _sum(each, path) / len(x) for path in own.parameters}, each[0], each[-1]
+    with own.untouched():
+        whole = _fitting(own, own.gradients(x, y))
+    try:
+        each = [single(i) for i in range(len(x))]
+    except (UserError, ValueError):
+        return whole, {}, {}
+    summed = all(near(whole[path], _sum(each, path)) for path in whole)
+    mean = {p: g / len(x) for p, g in whole.items()} if summed and own.loss is None else whole
+    return mean, each[0], each[-1]
+
+
+def _sum(each: list[dict[Path, Array]], path: Path) -> Array:
+    return sum((one[path] for one in each[1:]), start=each[0][path])
+
+
+def _fitting(own: OwnModel, given: Mapping[Path, Array | None]) -> dict[Path, Array]:
+    """Gradients of the parameters' shapes; those that an update would broadcast are."""
+    found = {}
+    for path, gradient in given.items():
+        shape = own.parameters[path].shape
+        if gradient is None:
+            raise UserError(f"{name_of(path)} has no gradient")
+        try:
+            found[path] = np.array(np.broadcast_to(gradient, shape))
+        except ValueError:
+            raise UserError(
+                f"the gradient of {name_of(path)} has shape {gradient.shape}, the parameter {shape}"
+            ) from None
+    return found
+
+
+# --- judging ------------------------------------------------------------------------------------------------------
+
+
+def _row(place: Place, s: Steps, decay: float, share: float) -> Row:
+    """What was done against what the gradients say, with the penalty and the momentum that were found."""
+    name = f"{place.part} update"
+    if s.done.shape != s.mean.shape:
+        return failed(place.layer, name, "update", s.start.size, _shape(s))
+    expected = s.mean + decay * s.start
+    if share:
+        expected = np.stack([expected[0], expected[1] + share * expected[0]])
+    size = np.abs(s.start).max() / RATE + np.abs(s.done).max()
+    error = np.full(s.mean.shape, 8 * 2.3e-16 * float(size))
+    row = compare(place.layer, name, "update", s.done, expected, error)
+    entries = s.mean[0].size
+    # Which of the two steps it was is no index of the parameter.
+    return replace(row, index=row.index[1:], entries=entries, wrong=min(row.wrong, entries))
+
+
+def _faults(wrong: Mapping[Path, tuple[Mistake, ...]], places: Mapping[Path, Place]) -> list[Fault]:
+    """One fault for each mistake, with everything that it befalls."""
+    groups: dict[tuple[str, ...], list[Path]] = {}
+    for path, named in wrong.items():
+        key = tuple(m.name for m in named) if named else (name_of(path),)
+        groups.setdefault(key, []).append(path)
+    faults = []
+    for paths in groups.values():
+        whose = [places[path] for path in paths]
+        layers, parts = (
+            list(dict.fromkeys(p.layer for p in whose)),
+            list(dict.fromkeys(p.part for p in whose)),
+        )
+        everywhere = {p.layer for p in places.values()}
+        layer = (
+            layers[0] if len(layers) == 1 else EVERYWHERE if set(layers) == everywhere else ", ".join(layers)
+        )
+        what = " and ".join(PLURAL[part] for part in sorted(parts, reverse=True))
+        mistakes = wrong[paths[0]]
+        sentence = f"the update of its {what} is wrong"
+        frozen = mistakes and mistakes[0].name.startswith("nothing changed")
+        good = {p for p in places if p not in paths}
+        if frozen and good and {places[p].part for p in good} == {"bias"}:
+            sentence += ": only biases are updated"
+        elif frozen and good and {places[p].layer for p in good} == {next(iter(places.values())).layer}:
+            sentence += ": only the last layer is updated"
+        residual = max((wrong[path][0].residual for path in paths if wrong[path]), default=0.0)
+        if mistakes:
+            mistakes = (replace(mistakes[0], residual=residual), *mistakes[1:])
+        faults.append(Fault(layer, "update", "update", sentence, mistakes))
+    return faults
+
+
+def _shape(s: Steps) -> str:
+    return f"the parameter has shape {s.start.shape} before the update and {s.done.shape} after two"
