@@ -14,11 +14,13 @@ from dataclasses import replace
 import numpy as np
 
 from ..signals import Array
+from .claimed import Claimed
+from .columns import by_columns
 from .comparing import compare
 from .linear import Linear
-from .local import Trial, by_columns, disagreeing, try_recorded
+from .local import Trial, disagreeing, try_recorded
 from .result import Row, Verdict
-from .tape import AGAIN, Claimed, Tape, site
+from .tape import AGAIN, Tape, site
 
 NARROW = 100.0
 """What the network as a whole calls wrong by fewer of its own errors than this is left to its layers."""

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..signals import Array
 from .chain import by_layers
+from .claimed import RandomLossError
 from .comparing import compare, unresolved
 from .faults import Diagnosis
 from .independent import independent
@@ -16,7 +17,7 @@ from .local import Trial, disagreeing, try_layer
 from .probe import probe
 from .result import GradCheck, Row
 from .structured import ON_KINKS, Structured, equation_of
-from .tape import RandomLossError, Tape, site
+from .tape import Tape, site
 from .update import check_update
 
 NUDGE = 0.3
@@ -61,6 +62,7 @@ def gradcheck(
     with np.errstate(all="ignore"):
         inputs, targets, rows_from = probe(copied, x, y, samples, rng)
         description = _describe(network)
+        sizes = _sizes(x, optimizer)
         notes = [f"{sentence[:-1]}, on {rows_from} (seed {seed})."]
         try:
             tape = Tape(copied, inputs, targets)
@@ -71,22 +73,24 @@ def gradcheck(
             reason = "a layer computes in half precision: too coarse to differentiate"
             rows = _nothing(copied, reason)
             return GradCheck(description, tuple(rows), notes=tuple(notes), samples=len(inputs), seed=seed)
-        rows, parts, faults = _compare(tape, rng)
+        rows, parts, faults = _compare(tape, rng, sizes)
         if any(row.reason == ON_KINKS for row in rows):
             # Zero weights do that. The code is the same beside that point, and there it can be judged.
             for value in copied.parameters.values():
                 value += NUDGE * rng.normal(size=value.shape)
             tape = Tape(copied, inputs, targets)
             tape.notes.append(f"{ON_KINKS.capitalize()}: for the check parameters were moved by {NUDGE:g}.")
-            rows, parts, faults = _compare(tape, rng)
+            rows, parts, faults = _compare(tape, rng, sizes)
         if optimizer is not None:
             update_rows, update_faults = check_update(copied, optimizer, rng)
             rows, faults = [*rows, *update_rows], [*faults, *update_faults]
-    notes = [*_shared(network), *tape.notes, *notes]
+    notes = [*_shared(network), *_changed(tape), *tape.notes, *notes]
     return GradCheck(description, tuple(rows), tuple(parts), tuple(faults), tuple(notes), tape.batch, seed)
 
 
-def _compare(tape: Tape, rng: np.random.Generator) -> tuple[list[Row], list[Row], list[Any]]:
+def _compare(
+    tape: Tape, rng: np.random.Generator, sizes: tuple[int, ...]
+) -> tuple[list[Row], list[Row], list[Any]]:
     layers = tape.layers
     claimed = tape.claimed()
     forms: dict[int, Linear | None] = {index: linear_form(tape, index, rng) for index in range(len(layers))}
@@ -101,7 +105,7 @@ def _compare(tape: Tape, rng: np.random.Generator) -> tuple[list[Row], list[Row]
     for index, form in forms.items():
         if form is None and getattr(layers[index], "kind", "") == "dense":
             tape.notes.append(f"{site(layers, index)}: its forward is not x @ weight + bias.")
-    faults = Diagnosis(tape, claimed, forms, rows).faults(loss_row, loss_right, trials)
+    faults = Diagnosis(tape, claimed, forms, rows, sizes).faults(loss_row, loss_right, trials)
     return rows, [loss_row, *(row for trial in trials for row in trial.rows)], faults
 
 
@@ -115,6 +119,12 @@ def _loss(tape: Tape, structured: Structured, claimed: Array | None) -> tuple[Ro
     if claimed is None:
         return unresolved("loss", "output", "BP1", size, "loss.gradient raises"), None
     return compare("loss", "output", "BP1", claimed, right, error, eps=tape.eps), right
+
+
+def _sizes(x: Any, optimizer: Any) -> tuple[int, ...]:
+    """How many samples the data set may have."""
+    given = len(x) if x is not None else 1
+    return tuple(sorted({given, int(getattr(optimizer, "samples", 1))} - {1}))
 
 
 def _nothing(network: Any, reason: str) -> list[Row]:
@@ -138,6 +148,15 @@ def _shared(network: Any) -> list[str]:
         for at, (first, a) in enumerate(named)
         for second, b in named[at + 1 :]
         if np.may_share_memory(a, b)
+    ]
+
+
+def _changed(tape: Tape) -> list[str]:
+    """Parameters that a forward or backward pass changed."""
+    return [
+        f"{site(tape.layers, index)} changes its {name} in its own pass, though an update belongs after the whole "
+        "backward pass: checked with the old values put back."
+        for index, name in sorted(tape.changed)
     ]
 
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
 from ..signals import Array
-from .catalogue import CATALOGUES, elementwise_loss
-from .functions import recognise
+from .catalogue import CATALOGUES
+from .claimed import Claimed
+from .evidence import Clues
 from .linear import Linear
-from .local import Trial, by_columns, disagreeing, input_equation, try_layer
+from .local import Trial, disagreeing, input_equation, try_layer
 from .mistakes import Evidence, name_mistakes
 from .result import Fault, Row, Verdict
-from .tape import AGAIN, Claimed, Tape, site
+from .tape import AGAIN, Tape, site
 
 
 class Diagnosis:
@@ -25,14 +25,21 @@ class Diagnosis:
         claimed: the network's gradients.
         forms: layer index → its linear form.
         rows: every parameter against the whole network.
+        sizes: how many samples the data set may have.
     """
 
     def __init__(
-        self, tape: Tape, claimed: Claimed, forms: Mapping[int, Linear | None], rows: Sequence[Row]
+        self,
+        tape: Tape,
+        claimed: Claimed,
+        forms: Mapping[int, Linear | None],
+        rows: Sequence[Row],
+        sizes: tuple[int, ...] = (),
     ) -> None:
         self.tape, self.claimed, self.forms, self.rows = tape, claimed, forms, rows
         self.layers = tape.layers
-        self.owners = [i for i, layer in enumerate(self.layers) if getattr(layer, "parameters", {})]
+        self.clues = Clues(tape, claimed, forms, sizes)
+        self.owners = self.clues.owners
 
     def faults(self, loss_row: Row | None, loss_right: Array | None, trials: Sequence[Trial]) -> list[Fault]:
         """What is wrong, the place nearest to the output first.
@@ -59,17 +66,8 @@ class Diagnosis:
     # --- the loss and the layers --------------------------------------------------------------------------------
 
     def _loss_fault(self, right: Array) -> Fault:
-        tape, kind = self.tape, str(getattr(self.tape.loss, "kind", ""))
-        output = np.asarray(tape.output, np.float64)
-        target = self._encoded(output)
-        raw = np.asarray(tape.loss.per_sample(np.array(tape.output), tape.y))
-        evidence = Evidence(
-            "loss", np.asarray(self.claimed.loss_gradient), right, output, output, np.ones_like(output),
-            self._names(len(self.layers)), loss=kind, target=target, per_sample=raw,
-            elementwise=None if target is None else elementwise_loss(kind, output, target),
-        )  # fmt: skip
         sentence = "its error is wrong, for loss.gradient is not the derivative of the loss"
-        mistakes = name_mistakes(evidence, CATALOGUES)
+        mistakes = name_mistakes(self.clues.of_loss(right), CATALOGUES)
         return Fault(self._output_name(), "BP1", "loss", sentence, mistakes)
 
     def _layer_faults(self, trial: Trial, clean: bool) -> list[Fault]:
@@ -83,7 +81,7 @@ class Diagnosis:
             }.get(part, f"the gradient of its {row.parameter} is wrong")
             if row.reason:
                 sentence += f" ({row.reason})"
-            mistakes = self._mistakes(trial, row.parameter, part)
+            mistakes = self.clues.mistakes(trial, row.parameter, part)
             faults.append(Fault(row.layer, row.equation, part, sentence, mistakes, clean))
         return faults
 
@@ -107,23 +105,6 @@ class Diagnosis:
             )
             for fault in self._layer_faults(square, False)
         ]  # fmt: skip
-
-    def _mistakes(self, trial: Trial, parameter: str, part: str) -> tuple[Any, ...]:
-        given = trial.given.get(parameter)
-        if given is None:
-            return ()
-        right = trial.right.get(parameter)
-        if right is None:
-            found = by_columns(self.tape, trial, parameter)
-            right = found.right if found else None
-        evidence = Evidence(
-            part, given, right, trial.x, trial.y, trial.u, self._names(trial.index),
-            weight=trial.weight, function=recognise(trial.x, trial.y) if part == "activation" else None,
-            others=self._other_weights(trial.index),
-        )  # fmt: skip
-        # The candidates for these parts are products of matrices: a convolution has other ones.
-        known = self.forms[trial.index] is not None or part not in ("input", "weight", "bias")
-        return name_mistakes(evidence, CATALOGUES if known else {})
 
     # --- the network around the layers --------------------------------------------------------------------------
 
@@ -149,7 +130,7 @@ class Diagnosis:
         if given.shape == right.shape and np.abs(given - right).max(initial=0.0) <= AGAIN * largest:
             return [Fault(layer, equation, "network", sentence, isolated=self._agree_after(index))]
         sentence += ", though each layer by itself is right: look at how the network chains them"
-        names = self._names(index)
+        names = self.clues.names(index)
         part = self._part(index, parameter)
         nothing = np.zeros((self.tape.batch, 1))
         evidence = Evidence(part, given, right, self.tape.inputs[index], nothing, nothing, names)
@@ -217,41 +198,3 @@ class Diagnosis:
 
     def _output_name(self) -> str:
         return site(self.layers, self.owners[-1]) if self.owners else "output"
-
-    def _names(self, index: int) -> dict[str, str]:
-        """Fields of the templates for layer `index`: dense layers count from 1, as in delta2 = error of W2."""
-        last = len(self.owners)
-        number = sum(1 for i in self.owners if i <= index)
-        incoming = f"delta{number + 1} @ W{number + 1}.T"
-        if number == last:
-            incoming = f"dC/da{number}"
-        elif self.owners[number] != index + 1:
-            incoming = f"dL/da{number}"
-        kind = getattr(self.layers[index], "kind", "") if index < len(self.layers) else ""
-        activated = bool(self.owners) and self.owners[-1] < len(self.layers) - 1
-        return {
-            "delta": f"delta{number}" if number else "dL/dx",
-            "incoming": incoming,
-            "W": f"W{number}",
-            "b": f"b{number}",
-            "z": f"z{number}" if number else "x",
-            "a": f"a{number}",
-            "before": f"a{number - 1}" if number > 1 else "x",
-            "out": f"{'a' if activated else 'z'}{last}",
-            "f": str(kind or "f"),
-        }
-
-    def _other_weights(self, index: int) -> dict[str, Array]:
-        found = {}
-        for number, owner in enumerate(self.owners, 1):
-            form = self.forms.get(owner)
-            if form and owner != index:
-                found[f"W{number}"] = np.asarray(self.layers[owner].parameters[form.weight])
-        return found
-
-    def _encoded(self, output: Array) -> Array | None:
-        try:
-            return np.asarray(self.tape.loss.encode(self.tape.y, output.shape[1], np.float64))
-        except Exception:  # a loss of one's own need not know how
-            target = np.asarray(self.tape.y)
-            return target if target.shape == output.shape else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -55,6 +56,27 @@ def _step(z: Array) -> Array:
     return (z > 0).astype(np.float64)
 
 
+DENSITY = 1 / math.sqrt(2 * math.pi)
+_erf = np.frompyfunc(math.erf, 1, 1)
+
+
+def normal(z: Array) -> Array:
+    """The distribution function of the standard normal."""
+    return 0.5 * (1 + np.asarray(_erf(np.asarray(z) / math.sqrt(2)), np.float64))
+
+
+def _inner(z: Array) -> Array:
+    """What GELU's approximation takes the tanh of (Hendrycks & Gimpel 2016)."""
+    inner: Array = math.sqrt(2 / math.pi) * (z + 0.044715 * z**3)
+    return inner
+
+
+def _gelu_tanh_slope(z: Array) -> Array:
+    a, slope = sigmoid(2 * _inner(z)), math.sqrt(2 / math.pi) * (1 + 3 * 0.044715 * z * z)
+    result: Array = a + 2 * z * a * (1 - a) * slope
+    return result
+
+
 SIGMOID = Function(
     "sigmoid", sigmoid, lambda z: _logistic_slope(sigmoid(z)), _logistic_slope, "{} * (1 - {})"
 )
@@ -64,7 +86,9 @@ IDENTITY = Function("identity", lambda z: z, np.ones_like)
 SOFTMAX = Function(
     "softmax", softmax, lambda z: _logistic_slope(softmax(z)), _logistic_slope, "{} * (1 - {})"
 )
-FUNCTIONS = (SIGMOID, TANH, RELU, IDENTITY, SOFTMAX)
+GELU = Function("gelu", lambda z: z * normal(z), lambda z: normal(z) + z * np.exp(-0.5 * z * z) * DENSITY)
+GELU_TANH = Function("gelu (by tanh)", lambda z: z * sigmoid(2 * _inner(z)), _gelu_tanh_slope)
+FUNCTIONS = (SIGMOID, TANH, RELU, IDENTITY, SOFTMAX, GELU, GELU_TANH)
 
 
 def recognise(z: Array, a: Array) -> Function | None:

@@ -31,9 +31,6 @@ OFF_KINK = 0.1
 MOSTLY = 0.5
 """Where at least this share of a layer's outputs has a derivative, the others are left out."""
 
-MOST_COLUMNS = 2000
-"""Columns of a layer's input that are shifted one by one to name a mistake."""
-
 
 @dataclass(frozen=True)
 class Trial:
@@ -174,10 +171,14 @@ def _backward(tape: Tape, index: int, u: Array) -> tuple[dict[str, Array | None]
     """The layer's gradients, copied, after clearing what lay there."""
     layer = tape.layers[index]
     tape.clear(index)
+    before = {name: (value, np.array(value)) for name, value in getattr(layer, "parameters", {}).items()}
     try:
         passed_back = layer.backward(np.array(u))
     except Exception as error:
         return {}, f"backward raises {type(error).__name__}: {error}"
+    finally:
+        for name, (array, values) in before.items():  # it may have updated itself
+            layer.parameters[name], array[...] = array, values
     given: dict[str, Array | None] = {"input": None if passed_back is None else np.array(passed_back)}
     for parameter in getattr(layer, "parameters", {}):
         gradient = layer.gradients.get(parameter)
@@ -232,7 +233,7 @@ def _projections(
         for _ in range(DIRECTIONS):
             v = rng.normal(size=at.shape).astype(at.dtype)
             same = _same_pieces(layer, x, v) if part == "input" else None
-            moves[part].append((v, *along(y, tape.eps, _shifting(tape, index, x, part, v), same)))
+            moves[part].append((v, *along(y, tape.eps, shifting(tape, index, x, part, v), same)))
     smooth_everywhere = np.logical_and.reduce([move[3] for part in moves.values() for move in part])
     if (0.0 if recorded else MOSTLY) <= np.mean(smooth_everywhere) < 1:
         # A window of max pooling that two entries compete for has no derivative: the others are asked.
@@ -276,7 +277,7 @@ def _largest(values: Array) -> float:
     return float(np.abs(values).max(initial=0.0))
 
 
-def _shifting(tape: Tape, index: int, x: Array, part: str, v: Array) -> Callable[[float], Array]:
+def shifting(tape: Tape, index: int, x: Array, part: str, v: Array) -> Callable[[float], Array]:
     def forward(t: float) -> Array:
         if part == "input":
             return tape.forward(index, x + t * v)
@@ -300,48 +301,3 @@ def _equation(tape: Tape, index: int, part: str) -> str:
 def disagreeing(trial: Trial) -> list[Row]:
     """The rows of a trial that disagree."""
     return [row for row in trial.rows if row.verdict is Verdict.DISAGREES]
-
-
-@dataclass(frozen=True)
-class ByColumns:
-    """The right gradient of a part, entry by entry.
-
-    Attributes:
-        right: of the part's shape.
-        error: its estimated absolute error.
-        total: largest sum of absolute terms, of which an entry is what does not cancel.
-    """
-
-    right: Array
-    error: Array
-    total: float
-
-
-def by_columns(tape: Tape, trial: Trial, part: str) -> ByColumns | None:
-    """The right gradient of a part for layers without a closed form; None if it is too large.
-
-    Shifts one entry of every sample at once (one entry of a parameter): slow, so only for what is in doubt.
-    """
-    layer = tape.layers[trial.index]
-    at = trial.x if part == "input" else layer.parameters[part]
-    columns = trial.x[0].size if part == "input" else at.size
-    if columns > MOST_COLUMNS or (part == "input" and trial.index in tape.mixers):
-        return None
-    right: Array = np.zeros((len(trial.x), columns) if part == "input" else columns)
-    error, total = np.zeros_like(right), 0.0
-    over: Any = 1 if part == "input" else None
-    for column in range(columns):
-        v = np.zeros(at.shape, at.dtype)
-        if part == "input":
-            v.reshape(len(at), -1)[:, column] = 1
-        else:
-            v.flat[column] = 1
-        change, change_error, _ = along(trial.y, tape.eps, _shifting(tape, trial.index, trial.x, part, v))
-        rows = (len(trial.y), -1)
-        effect, effect_error = (
-            (trial.u * change).reshape(rows),
-            (np.abs(trial.u) * change_error).reshape(rows),
-        )
-        right[..., column], error[..., column] = effect.sum(axis=over), effect_error.sum(axis=over)
-        total = max(total, float(np.abs(effect).sum(axis=over).max(initial=0.0)))
-    return ByColumns(right.reshape(at.shape), error.reshape(at.shape), total)

@@ -12,12 +12,13 @@ from dataclasses import replace
 import numpy as np
 
 from ..signals import Array
+from .claimed import Claimed
 from .comparing import compare, shape_trouble, unresolved
 from .differences import Columns, Derivative, Points, confirmed, differentiate, sharpened
 from .entries import Entries, Summed, where_better
 from .linear import Linear
 from .result import Row, Verdict
-from .tape import Claimed, Tape, site
+from .tape import Tape, site
 
 MOST_ENTRIES = 20_000
 """Entries of a parameter that are shifted one by one; each costs four forward passes."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ..errors import UserError
 from ..signals import Array
+from .claimed import BackwardError, Claimed, RandomLossError
 from .coupling import coupled
 from .differences import POINTS, roughness
 from .independent import generators
@@ -27,38 +27,6 @@ FINER = 0.1
 """What that step is multiplied with to tell noise from a sharp bend, as of a norm over almost equal numbers."""
 
 
-class BackwardError(Exception):
-    """The network's own code raised: which layer, and what."""
-
-    def __init__(self, index: int, what: str, error: Exception) -> None:
-        super().__init__(f"{what} raises {type(error).__name__}: {error}")
-        self.index, self.short = index, f"{what} raises {type(error).__name__}"
-
-
-@dataclass(frozen=True)
-class Claimed:
-    """What the network says its gradients are.
-
-    Attributes:
-        gradients: (layer index, parameter) → gradient, a copy; missing where the layer has none, and from a layer
-            down whose backward raised.
-        again: the same after a second pass, without clearing in between.
-        skipping: the same where nobody asked for the input gradient, as in training; None if that cannot be asked.
-        chained: what the layers give when they are run one by one.
-        loss_gradient: dLoss/doutput (batch, outputs).
-        deltas: output gradient that each layer got, by index; None from where the chain broke.
-        broken: the error that ended the chain, or None.
-    """
-
-    gradients: dict[tuple[int, str], Array]
-    again: dict[tuple[int, str], Array]
-    skipping: dict[tuple[int, str], Array] | None
-    chained: dict[tuple[int, str], Array]
-    loss_gradient: Array | None
-    deltas: list[Array | None]
-    broken: BackwardError | None
-
-
 class Tape:
     """A forward pass with its inputs, outputs and random states, layer by layer.
 
@@ -72,6 +40,7 @@ class Tape:
         mixers: layers (the number of layers: the loss) that mix samples, as batch normalisation does.
         per_sample: each sample's share of the loss (batch,); they add up to `loss_value`.
         eps: machine epsilon of the coarsest layer.
+        changed: (layer index, parameter) that a pass changed, which no pass must; put back at once.
         notes: sentences worth telling the user.
 
     Raises:
@@ -88,6 +57,11 @@ class Tape:
         # A wrong backward may leave others in their place.
         self._gradients = [getattr(layer, "gradients", {}) for layer in self.layers]
         self._arrays = [dict(gradients) for gradients in self._gradients]
+        self._parameters = [
+            {name: (value, np.array(value)) for name, value in getattr(layer, "parameters", {}).items()}
+            for layer in self.layers
+        ]
+        self.changed: set[tuple[int, str]] = set()
         self._states: list[list[tuple[np.random.Generator, Any]]] = []
         self.inputs: list[Array] = []
         self.outputs: list[Array] = []
@@ -185,6 +159,7 @@ class Tape:
             skipping = self._differentiate(input_gradient=False)
         self._clear()
         deltas, loss_gradient, broken = self._chain()
+        self.restore()
         chained = self.layer_gradients()
         if broken and not gradients:
             gradients = again = {key: value for key, value in chained.items() if key[0] > broken.index}
@@ -272,6 +247,16 @@ class Tape:
             )
         self.per_sample = per_sample * self.weight
 
+    def restore(self) -> None:
+        """Puts back every parameter that a pass changed or replaced, and remembers which."""
+        for index, (layer, kept) in enumerate(zip(self.layers, self._parameters)):
+            for name, (array, values) in kept.items():
+                if layer.parameters.get(name) is array and np.array_equal(array, values, equal_nan=True):
+                    continue
+                self.changed.add((index, name))
+                layer.parameters[name] = array
+                array[...] = values
+
     def clear(self, index: int) -> None:
         """Zeroes the gradients of layer `index`, in the arrays that it came with."""
         layer, kept = self.layers[index], self._gradients[index]
@@ -297,6 +282,8 @@ class Tape:
                 self.network.backward(self.loss.gradient(output, self.y))
         except Exception:  # the chain below finds out which layer it was
             return {}
+        finally:
+            self.restore()
         return self.layer_gradients()
 
     def _chain(self) -> tuple[list[Array | None], Array | None, BackwardError | None]:
@@ -330,13 +317,6 @@ def _takes(function: Any, keyword: str) -> bool:
         return keyword in inspect.signature(function).parameters
     except (TypeError, ValueError):
         return False
-
-
-class RandomLossError(Exception):
-    """The loss gave two values for the same output."""
-
-    def __init__(self, values: list[float]) -> None:
-        super().__init__(f"the loss is random: same parameters gave {values[0]:.6g} and {values[1]:.6g}")
 
 
 def site(layers: list[Any], index: int) -> str:

@@ -47,6 +47,19 @@ def activation(e: Evidence) -> list[Candidate]:
         found.append(
             Candidate("the derivative's formula given z where it needs a", line, e.u * f.from_value(e.x))
         )
+    if f.name in ("relu", "leaky_relu"):
+        name = "the mask inverted: the slopes of z > 0 and z <= 0 exchanged"
+        found.append(Candidate(name, f"{start} * {f.name}'(-{n['z']})", e.u * f.derivative(-e.x)))
+    if f is not SOFTMAX:
+        for name, z in e.elsewhere.items():
+            if name.startswith("z") and z.shape == e.x.shape:
+                line = f"{start} * {f.name}'({name})"
+                what = (
+                    "the ReLU mask of another layer"
+                    if f.name == "relu"
+                    else "the derivative taken at another layer"
+                )
+                found.append(Candidate(what, line, e.u * f.derivative(z)))
     if f is SOFTMAX:
         line = f"{start} * {n['a']} * (1 - {n['a']})"
         found.append(Candidate("softmax treated as if it were elementwise", line, e.u * right))

@@ -24,6 +24,9 @@ def dense_input(e: Evidence) -> list[Candidate]:
         found = [
             Candidate("a reshape where the transpose belongs", line, e.u @ weight.reshape(units, inputs))
         ]
+    early = e.u @ (e.x.T @ e.u).T
+    line = f"{start} @ ({n['W']} - {{amount}} * d{n['W']}).T"
+    found.append(Candidate("weights that were updated already", line, e.u @ weight.T, -early))
     for name, other in e.others.items():
         if other.shape == weight.shape:
             found.append(Candidate("the weights of another layer", f"{start} @ {name}.T", e.u @ other.T))
@@ -34,7 +37,7 @@ def bias(e: Evidence) -> list[Candidate]:
     """BP3. The mean in place of the sum is among the factors."""
     n = e.names
     start, delta, units = f"d{n['b']} =", n["delta"], e.u.shape[1]
-    return [
+    found = [
         Candidate("the sum over the wrong axis", f"{start} {delta}.sum(axis=1)", e.u.sum(axis=1)),
         Candidate("the mean over the wrong axis", f"{start} {delta}.mean(axis=1)", e.u.mean(axis=1)),
         Candidate("one scalar for all units (sum)", f"{start} {delta}.sum()", np.full(units, e.u.sum())),
@@ -46,6 +49,12 @@ def bias(e: Evidence) -> list[Candidate]:
             "an axis kept", f"{start} {delta}.sum(axis=0, keepdims=True)", e.u.sum(axis=0, keepdims=True)
         ),
     ]
+    for name, other in e.elsewhere.items():
+        if name.startswith("delta") and other.ndim == 2 and other.shape[1] == units:
+            found.append(
+                Candidate("the error of another layer", f"{start} {name}.sum(axis=0)", other.sum(axis=0))
+            )
+    return found
 
 
 def weight(e: Evidence) -> list[Candidate]:
@@ -69,4 +78,12 @@ def weight(e: Evidence) -> list[Candidate]:
     if e.y.shape == e.x.shape:
         line = f"{start} {n['z']}.T @ {delta}"
         found.append(Candidate("the layer's output in place of its input", line, e.y.T @ e.u))
+    for name, other in e.elsewhere.items():
+        if name.startswith("a") and other.shape == e.x.shape:
+            line = f"{start} {name}.T @ {delta}"
+            found.append(Candidate("the activation of another layer", line, other.T @ e.u))
+        if name.startswith("delta") and other.shape == e.u.shape:
+            found.append(
+                Candidate("the error of another layer", f"{start} {before}.T @ {name}", e.x.T @ other)
+            )
     return found
