@@ -3,30 +3,22 @@
 from __future__ import annotations
 
 import math
-import platform
-import sys
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
 
-from . import __version__
 from .adapters.layered import LayeredAdapter, describe_sites
 from .adapters.shapes import ShapeWatch
 from .chance import class_labels, class_shares, loss_at_chance
-from .checking import check
 from .errors import UserError
 from .evaluation.check import EvaluationCheck
 from .evaluation.trial import Trial
-from .findings import CheckResult
 from .probe import PROBE_ROWS, Probe
-from .recorder import Recorder
-from .run import Run
 from .schedule import Schedule
+from .session import Session
 from .signals import Array
 from .stats import Moments
 
@@ -86,13 +78,8 @@ def watch(
     )
 
 
-class Watch:
-    """A network being watched.
-
-    Attributes:
-        run: what has been recorded so far.
-        report_seconds: time spent on drawing reports.
-    """
+class Watch(Session):
+    """A network of the core, or one with the same hooks, being watched."""
 
     def __init__(
         self,
@@ -107,19 +94,8 @@ class Watch:
         strict: bool,
         preflight: float = 0.0,
     ) -> None:
-        self.network, self._image_shape, self._png = network, image_shape, png
-        self._folder = None if folder is None else Path(folder)
-        self._draws = report and folder is not None
-        self._result: CheckResult | None = None
-        self.report_seconds = 0.0
-        self._stale = False
-        self._concluded: tuple[int, int] | None = None
-        self._preflight = preflight
-        self._status = "finished"
-        self._started: float | None = None
-        self._training_seconds = 0.0
-        manifest = {**_facts(network), "name": name or (self._folder.name if self._folder else "run")}
-        self._recorder = Recorder(folder, manifest, schedule, strict)
+        super().__init__(_facts(network), folder, schedule, name, report, png, strict)
+        self.network, self._image_shape, self._preflight = network, image_shape, preflight
         self._adapter = LayeredAdapter(network, self._recorder)
         self._trial = Trial(network, self._recorder)
         self._shapes = ShapeWatch(network, shapes, self._recorder, lambda: self._adapter.step)
@@ -129,45 +105,6 @@ class Watch:
             network.hook("end", self._guarded(self._end)),
         ]
         self._adapter.attach()
-
-    @property
-    def run(self) -> Run:
-        return self._recorder.run
-
-    @property
-    def result(self) -> CheckResult | None:
-        """The check of what the last epoch to end has left; None before the first one has ended.
-
-        The rules run when this is asked for, when a report is drawn and at the end, and else not: after every epoch
-        of a small network they would cost as much as all the recording.
-        """
-        if self._stale:
-            self._recorder.guard("judging", self._judge, lambda: None)
-        return self._result
-
-    def __enter__(self) -> Watch:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if error is not None:
-            self._status = "interrupted"
-            self._recorder.guard("noting the crash", lambda: self._crashed(error), lambda: None)
-        self.close()
-
-    def close(self) -> None:
-        """Stops watching: takes every observer off, judges the run once more and writes the last report."""
-        if not self._handles:
-            return
-        for handle in self._handles:
-            handle.remove()
-        self._handles = []
-        self._adapter.detach()
-        self._shapes.detach()
-        if self._concluded != self._extent_of_run():
-            self._recorder.guard("the last report", lambda: self._conclude(self._status), lambda: None)
-        self._recorder.close()
 
     def evaluated(self, value: float, x: Array, y: Array) -> EvaluationCheck | None:
         """Puts an evaluation of your own on trial: is `value` the accuracy of the network on (x, y)?
@@ -193,8 +130,17 @@ class Watch:
             "watching", lambda: observe(*values), self._adapter.detach
         )
 
-    def _extent_of_run(self) -> tuple[int, int]:
-        return self.run.steps, len(self.run.events)
+    def _detach(self) -> None:
+        for handle in self._handles:
+            handle.remove()
+        self._adapter.detach()
+        self._shapes.detach()
+
+    def _place(self) -> tuple[int, int]:
+        return self._adapter.step, self._adapter.epoch
+
+    def _recording_seconds(self) -> float:
+        return self._adapter.seconds
 
     # --- events of the training -------------------------------------------------------------------------------
 
@@ -284,52 +230,6 @@ class Watch:
             self._adapter.end_epoch(number, self._last_facts, last=True)
         self._conclude("finished")
 
-    def _count_time(self) -> None:
-        if self._started is not None:
-            self._training_seconds += time.perf_counter() - self._started
-            self._started = None
-
-    def _judge(self) -> None:
-        self._stale = False
-        self._result = check(self.run)
-        self._recorder.write_findings(self._result.to_json())
-
-    def _conclude(self, status: str, draw: bool = True) -> None:
-        """Runs the rules, now or when somebody asks; writes findings and report."""
-        self._concluded, self._stale = self._extent_of_run(), True
-        if status != "running":
-            seconds = {"recording_seconds": self._adapter.seconds, "training_seconds": self._training_seconds}
-            self._recorder.update_manifest({"status": status, **seconds})
-            self._judge()
-        if draw and self._draws:
-            started = time.perf_counter()
-            self._recorder.guard("the report", self._write_report, self._stop_drawing)
-            self.report_seconds += time.perf_counter() - started
-
-    def _stop_drawing(self) -> None:
-        self._draws = False
-
-    def _write_report(self) -> None:
-        from .report import build, figures, html
-
-        result = self.result
-        if result is None or self._folder is None:
-            return
-        report = build(self.run, result)
-        html.write(report, self._folder / "report.html")
-        number = self.run.epochs[-1].number if self.run.epochs else 0
-        if self._png and number:
-            figures.dashboard(report, self._folder / f"epoch-{number:04d}.png")
-
-    def _crashed(self, error: BaseException) -> None:
-        text = str(error).lower()
-        shape = isinstance(error, ValueError) and any(
-            word in text for word in ("shape", "broadcast", "aligned", "expects")
-        )
-        event = "shape" if shape else "crashed"
-        message = f"{type(error).__name__}: {error}" if not shape else str(error)
-        self._recorder.event(event, self._adapter.step, self._adapter.epoch, site="run", message=message)
-
     def _validation_counts(self, validation: tuple[Array, Array] | None, classes: int) -> list[int]:
         """Samples of every class in the validation set; empty without one, or without classes."""
         if validation is None or not classes:
@@ -345,9 +245,6 @@ class Watch:
 def _facts(network: Any) -> dict[str, Any]:
     """What is known of a run before it begins."""
     return {
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
-        "versions": {"nndebug": __version__, "numpy": np.__version__, "python": platform.python_version()},
         "network": {
             "description": network.describe(),
             "parameters": int(network.flat_parameters.size),
@@ -361,7 +258,6 @@ def _facts(network: Any) -> dict[str, Any]:
         },
         "sites": [site.to_json() for site in describe_sites(network)],
         "loss": network.loss.kind,
-        "status": "running",
     }
 
 

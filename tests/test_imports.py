@@ -68,6 +68,7 @@ ALLOWED = {
     "nndebug.evaluation": {"numpy", *SUMMARIES},
     "nndebug.evaluation.trial": {"numpy", *SUMMARIES, "nndebug.recorder", "nndebug.evaluation.check"},
     "nndebug.faults": {"numpy", "nndebug.core", "nndebug.signals", *BASE},
+    "nndebug.session": {"numpy", "nndebug"},
     "nndebug.watching": {"numpy", "nndebug"},
     "nndebug.cli": {"numpy", "rich", "nndebug"},
 }

@@ -44,8 +44,8 @@ def test_weights_are_bit_identical_with_and_without_watch(tmp_path, dtype, optim
 def test_the_rules_run_only_when_somebody_looks(tmp_path, monkeypatch):
     """After every epoch of a small network they would cost as much as all the recording."""
     judged = []
-    real = nndebug.watching.check
-    monkeypatch.setattr("nndebug.watching.check", lambda run: judged.append(run.steps) or real(run))
+    real = nndebug.session.check
+    monkeypatch.setattr("nndebug.session.check", lambda run: judged.append(run.steps) or real(run))
     network = make()
     with nndebug.watch(network, tmp_path / "run", report=False, strict=True) as watching:
         assert watching.result is None

@@ -1,0 +1,179 @@
+"""One recorded training: what was recorded, what the rules say of it, and its report. The same whoever records."""
+
+from __future__ import annotations
+
+import platform
+import sys
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+
+from . import __version__
+from .checking import check
+from .findings import CheckResult
+from .recorder import Recorder
+from .run import Run
+from .schedule import Schedule
+
+
+class Session:
+    """What every way of watching is built on; a context manager.
+
+    A subclass attaches its observers, calls `_conclude` where an epoch or the training ends, and says in `_detach` how they
+    come off again.
+
+    Args:
+        manifest: what is known of the run at its start; when, with what and by which command it was begun is added.
+        folder: run folder; None records in memory only.
+        schedule: which tier is due at which step.
+        name: name of the run; the folder's name if None.
+        report: write `report.html` into the folder after every epoch.
+        png: draw a picture of every epoch beside it.
+        strict: raise what fails inside the diagnostics, for tests.
+
+    Attributes:
+        report_seconds: time spent on drawing reports.
+
+    Raises:
+        UserError: the folder cannot be written to, or holds something else than a run.
+    """
+
+    def __init__(
+        self,
+        manifest: Mapping[str, Any],
+        folder: str | Path | None,
+        schedule: Schedule,
+        name: str | None = None,
+        report: bool = True,
+        png: bool = True,
+        strict: bool = False,
+    ) -> None:
+        self._folder = None if folder is None else Path(folder)
+        self._png, self._draws = png, report and folder is not None
+        self.report_seconds = 0.0
+        self._result: CheckResult | None = None
+        self._stale = False
+        self._concluded: tuple[int, int] | None = None
+        self._status = "finished"
+        self._started: float | None = None
+        self._training_seconds = 0.0
+        named = name or (self._folder.name if self._folder else "run")
+        self._recorder = Recorder(folder, {**_origin(), **manifest, "name": named}, schedule, strict)
+        self._open = True
+
+    @property
+    def run(self) -> Run:
+        """What has been recorded so far."""
+        return self._recorder.run
+
+    @property
+    def result(self) -> CheckResult | None:
+        """The check of what the last epoch to end has left; None before the first one has ended.
+
+        The rules run when this is asked for, when a report is drawn and at the end, and else not: after every epoch
+        of a small network they would cost as much as all the recording.
+        """
+        if self._stale:
+            self._recorder.guard("judging", self._judge, lambda: None)
+        return self._result
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            self._status = "interrupted"
+            self._recorder.guard("noting the crash", lambda: self._crashed(error), lambda: None)
+        self.close()
+
+    def close(self) -> None:
+        """Stops watching: takes every observer off, judges the run once more and writes the last report."""
+        if not self._open:
+            return
+        self._open = False
+        self._detach()
+        if self._concluded != self._extent_of_run():
+            self._recorder.guard("the last report", lambda: self._conclude(self._status), lambda: None)
+        self._recorder.close()
+
+    # --- for those who record ---------------------------------------------------------------------------------
+
+    def _detach(self) -> None:
+        """Takes every observer off; may be called any number of times."""
+
+    def _place(self) -> tuple[int, int]:
+        """The step and the epoch that the training is in."""
+        return self.run.steps, 0
+
+    def _recording_seconds(self) -> float:
+        """Time spent on recording so far."""
+        return 0.0
+
+    def _count_time(self) -> None:
+        if self._started is not None:
+            self._training_seconds += time.perf_counter() - self._started
+            self._started = None
+
+    def _extent_of_run(self) -> tuple[int, int]:
+        return self.run.steps, len(self.run.events)
+
+    def _judge(self) -> None:
+        self._stale = False
+        self._result = check(self.run)
+        self._recorder.write_findings(self._result.to_json())
+
+    def _conclude(self, status: str, draw: bool = True) -> None:
+        """Runs the rules, now or when somebody asks; writes findings and report."""
+        self._concluded, self._stale = self._extent_of_run(), True
+        if status != "running":
+            seconds = {
+                "recording_seconds": self._recording_seconds(),
+                "training_seconds": self._training_seconds,
+            }
+            self._recorder.update_manifest({"status": status, **seconds})
+            self._judge()
+        if draw and self._draws:
+            started = time.perf_counter()
+            self._recorder.guard("the report", self._write_report, self._stop_drawing)
+            self.report_seconds += time.perf_counter() - started
+
+    def _stop_drawing(self) -> None:
+        self._draws = False
+
+    def _write_report(self) -> None:
+        from .report import build, figures, html
+
+        result = self.result
+        if result is None or self._folder is None:
+            return
+        report = build(self.run, result)
+        html.write(report, self._folder / "report.html")
+        number = self.run.epochs[-1].number if self.run.epochs else 0
+        if self._png and number:
+            figures.dashboard(report, self._folder / f"epoch-{number:04d}.png")
+
+    def _crashed(self, error: BaseException) -> None:
+        text = str(error).lower()
+        shape = isinstance(error, ValueError | RuntimeError) and any(
+            word in text for word in ("shape", "broadcast", "aligned", "expects")
+        )
+        message = f"{type(error).__name__}: {error}" if not shape else str(error)
+        step, epoch = self._place()
+        self._recorder.event("shape" if shape else "crashed", step, epoch, site="run", message=message)
+
+
+def _origin() -> dict[str, Any]:
+    """When, with what and by which command a run was begun."""
+    return {
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "versions": {"nndebug": __version__, "numpy": np.__version__, "python": platform.python_version()},
+        "status": "running",
+    }
