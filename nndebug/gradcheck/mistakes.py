@@ -127,12 +127,11 @@ def name_mistakes(evidence: Evidence, catalogues: Mapping[str, Catalogue]) -> tu
     """
     should = should_be(evidence)
     candidates = catalogues[evidence.part](evidence) if evidence.part in catalogues else []
-    factors = _factors(evidence)
-    scaled = [] if evidence.right is None else [f.applied(should, evidence.right) for f in factors]
-    found = _matching(evidence, [*candidates, *scaled, *_nothing(evidence, should)], should)
+    simple = scaled(evidence, should)
+    found = _matching(evidence, [*candidates, *simple, *_decayed(evidence, should)], should)
     if not found:
-        pairs = [factor.on(c) for c in candidates for factor in factors]
-        found = _matching(evidence, [*pairs, *_with_penalty(evidence, [*candidates, *scaled])], should)
+        pairs = [factor.on(c) for c in candidates for factor in _factors(evidence)]
+        found = _matching(evidence, [*pairs, *_with_penalty(evidence, [*candidates, *simple])], should)
     if not found and evidence.right is not None:
         found = _proportional(evidence, should)
     return tuple(sorted(found, key=lambda mistake: mistake.residual))
@@ -213,15 +212,19 @@ def _undivided(formula: str) -> str:
     return formula.removesuffix(" / batch")
 
 
-def _nothing(evidence: Evidence, should: str) -> list[Candidate]:
-    if evidence.right is None:
+def scaled(evidence: Evidence, should: str) -> list[Candidate]:
+    """The right gradient times a factor that is easily lost or doubled, and no gradient at all."""
+    right = evidence.right
+    if right is None:
         return []
     name = should.partition(" = ")[0]
-    nothing = Candidate("nothing computed (it stays zero)", f"{name} = 0", np.zeros_like(evidence.right))
-    return [
-        nothing,
-        *_with_penalty(evidence, [Candidate("", should.partition(" with g")[0], evidence.right)]),
-    ]
+    nothing = Candidate("nothing computed (it stays zero)", f"{name} = 0", np.zeros_like(right))
+    return [*(factor.applied(should, right) for factor in _factors(evidence)), nothing]
+
+
+def _decayed(evidence: Evidence, should: str) -> list[Candidate]:
+    right = Candidate("", should, evidence.right) if evidence.right is not None else None
+    return _with_penalty(evidence, [right]) if right else []
 
 
 def _with_penalty(evidence: Evidence, candidates: Sequence[Candidate]) -> list[Candidate]:
