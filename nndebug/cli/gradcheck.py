@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import UserError, did_you_mean
 from .common import FOUND, NOTHING_CHECKED, OK, PIPE_WIDTH, Subparsers, add_format, next_commands, note, paint
+from .overrides import add_overrides, overrides
 
 if TYPE_CHECKING:
     from ..gradcheck import GradCheck
@@ -34,21 +35,28 @@ def add_parser(subparsers: Subparsers) -> None:
         "target",
         nargs="?",
         metavar="TARGET",
-        help="file.py:factory or module:factory; returns (network, x, y) or (loss, params, grads)",
+        help="file.py:factory or module:factory; returns (network, x, y), your own class or ours, or (loss, params, grads)",
     )
     parser.add_argument("--layers", metavar="N,N,...", help="check one network of these widths: 784,30,10")
     parser.add_argument("--activation", metavar="NAME", help="of the hidden layers (default: relu)")
     parser.add_argument("--output-activation", metavar="NAME", help="of the last layer (default: none)")
-    parser.add_argument("--loss", metavar="NAME", help="default: cross_entropy")
+    parser.add_argument(
+        "--loss", metavar="NAME", help="default: cross_entropy; with TARGET the method, or quadratic"
+    )
     parser.add_argument("--samples", type=int, metavar="N", help="rows to check on (default: about 10)")
+    parser.add_argument(
+        "--exhaustive",
+        action="store_true",
+        help="every entry by itself, knowing only how to compute the loss (slow)",
+    )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="default: 0")
+    add_overrides(parser)
     add_format(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    described = [
-        f for f in ("layers", "activation", "output_activation", "loss") if getattr(args, f) is not None
-    ]
+    flags = ("layers", "activation", "output_activation", *(() if args.target else ("loss",)))
+    described = [f for f in flags if getattr(args, f) is not None]
     if args.samples is not None and args.samples < 1:
         raise UserError(f"--samples takes 1 or more, got {args.samples}", help="--samples 10")
     if args.seed < 0:
@@ -58,6 +66,11 @@ def run(args: argparse.Namespace) -> int:
         raise UserError(f"{flag} describes a network, and so does {args.target}", help="give one of the two")
     if args.target:
         return _check_target(args)
+    if overrides(args):
+        flag = "--" + next(iter(overrides(args))).replace("_", "-")
+        raise UserError(
+            f"{flag} is for a class of your own", help=f"nndebug gradcheck file.py:factory {flag} NAME"
+        )
     if described:
         network = build(
             args.layers or "784,30,10", args.activation, args.output_activation, args.loss, args.seed
@@ -103,7 +116,10 @@ def _known(what: str, word: str, known: dict[str, Any]) -> Any:
 def _check(network: Any, x: Any, y: Any, args: argparse.Namespace) -> GradCheck:
     from ..gradcheck import gradcheck
 
-    result: GradCheck = gradcheck(network, x, y, samples=args.samples, seed=args.seed)
+    given = overrides(args) | ({"loss": args.loss} if args.target and args.loss else {})
+    result: GradCheck = gradcheck(
+        network, x, y, samples=args.samples, seed=args.seed, exhaustive=args.exhaustive, **given
+    )
     return result
 
 

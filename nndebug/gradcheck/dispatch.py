@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ..adapters.attributes import looks_own
+from ..adapters.attributes import OVERRIDES, looks_own
 from ..errors import UserError
 from .blackbox import gradcheck_function
 from .check import gradcheck as gradcheck_network
 from .own import gradcheck_own
 from .result import GradCheck
+from .whole import gradcheck_whole
 
 KEYS = ("loss", "params", "grads")
 """Of a target given as a dict."""
@@ -30,8 +31,8 @@ def gradcheck(target: Any, *arguments: Any, **keywords: Any) -> GradCheck:
 
     Args:
         target: a network, a function or a dict; what has layers or a backward is a network.
-        arguments: as above; see `gradcheck_network` and `gradcheck_function`.
-        keywords: those of the two; `seed` is of both.
+        arguments: as above; see `gradcheck_network`, `gradcheck_own` and `gradcheck_function`.
+        keywords: those of the three; `seed` and `exhaustive` (every entry by itself, slow) are of all.
 
     Returns:
         A `GradCheck`: truthy when all agrees; prints as a table.
@@ -39,7 +40,7 @@ def gradcheck(target: Any, *arguments: Any, **keywords: Any) -> GradCheck:
     Raises:
         UserError: what is given is none of these, or cannot be run.
     """
-    if isinstance(target, Mapping):
+    if isinstance(target, Mapping) and not (looks_own(target) and arguments):
         if arguments or not set(KEYS) <= set(target):
             raise UserError(
                 f"a dict with the keys {', '.join(map(str, target)) or '(none)'} is no target",
@@ -47,8 +48,13 @@ def gradcheck(target: Any, *arguments: Any, **keywords: Any) -> GradCheck:
             )
         return gradcheck_function(*(target[key] for key in KEYS), **_of_functions(keywords))
     if not is_function(target):
-        if not is_layered(target) and looks_own(target) and not is_layer(target):
+        told = any(keywords.get(name) is not None for name in OVERRIDES)
+        if not is_layered(target) and (told or (looks_own(target) and not is_layer(target))):
             return gradcheck_own(target, *arguments, **keywords)
+        _refuse(keywords, OVERRIDES, "classes of your own; this one has layers of its own")
+        if keywords.pop("exhaustive", False):
+            _refuse(keywords, ("optimizer",), "the check layer by layer")
+            return gradcheck_whole(target, *arguments, **keywords)
         return gradcheck_network(target, *arguments, **keywords)
     named = {key: keywords.pop(key) for key in KEYS[1:] if key in keywords}
     given = dict(zip(KEYS[1:], arguments)) | named
@@ -76,14 +82,22 @@ def is_layered(thing: Any) -> bool:
 
 def is_layer(thing: Any) -> bool:
     """Whether this is a single layer like the core's."""
-    return isinstance(getattr(thing, "parameters", None), Mapping) and not hasattr(thing, "layers")
+    both = (getattr(thing, name, None) for name in ("parameters", "gradients"))
+    return all(isinstance(value, Mapping) for value in both) and not hasattr(thing, "layers")
 
 
-def _of_functions(keywords: Mapping[str, Any]) -> dict[str, Any]:
-    for key in NETWORK_ONLY:
-        if keywords.get(key) is not None:
-            raise UserError(
-                f"{key} is for networks; nothing is known about the inside of a function",
-                help="leave it out: gradcheck(loss, params, grads)",
-            )
-    return {key: value for key, value in keywords.items() if key not in NETWORK_ONLY}
+def _of_functions(keywords: dict[str, Any]) -> dict[str, Any]:
+    only = "networks; nothing is known about the inside of a function"
+    _refuse(keywords, (*NETWORK_ONLY, *OVERRIDES), only, "leave it out: gradcheck(loss, params, grads)")
+    return keywords
+
+
+def _refuse(keywords: dict[str, Any], names: Iterable[str], only: str, help: str = "leave it out") -> None:
+    """Takes keywords out that mean nothing here.
+
+    Raises:
+        UserError: one of them has a value.
+    """
+    for name in names:
+        if keywords.pop(name, None) is not None:
+            raise UserError(f"{name} is for {only}", help=help)

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from ..adapters.attributes import looks_own
 from ..errors import UserError, did_you_mean
 from .dispatch import KEYS, is_function
 
@@ -26,8 +27,8 @@ def loaded(target: str) -> Iterator[tuple[Any, Any, Any]]:
 
     Args:
         target: `file.py:name` or `module:name`. The name is a function without arguments, or what it would give:
-            (network, x, y); a network alone, whose x and y are then None; (loss, params, grads), or a dict with
-            these keys.
+            (network, x, y), also of a class of one's own; a network alone, whose x and y are then None;
+            (loss, params, grads), or a dict with these keys.
 
     Raises:
         UserError: there is no such file, module or name, it raises, or it gives something else.
@@ -88,7 +89,7 @@ def _attribute(module: ModuleType, place: str, name: str) -> Any:
 
 
 def _made(target: str, thing: Any) -> Any:
-    if not callable(thing) or (hasattr(thing, "layers") and not inspect.isclass(thing)):
+    if not callable(thing) or (not inspect.isclass(thing) and (hasattr(thing, "layers") or looks_own(thing))):
         return thing
     try:
         required = [
@@ -113,9 +114,8 @@ def _checked(target: str, value: Any) -> tuple[Any, Any, Any]:
     if isinstance(value, Mapping) and set(KEYS) <= set(value):
         value = tuple(value[key] for key in KEYS)
     parts = value if isinstance(value, tuple) else (value, None, None)
-    if len(parts) == 3 and (
-        hasattr(parts[0], "layers") or (isinstance(value, tuple) and is_function(parts[0]))
-    ):
+    known = hasattr(parts[0], "layers") or looks_own(parts[0])
+    if len(parts) == 3 and (known or (isinstance(value, tuple) and is_function(parts[0]))):
         return parts[0], parts[1], parts[2]
     got = type(value).__name__
     if isinstance(value, tuple):

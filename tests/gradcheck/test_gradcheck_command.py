@@ -308,14 +308,27 @@ def test_targets_that_are_no_function_to_check(write, capsys):
 EXAMPLE = Path(__file__).parents[2] / "examples" / "blog_bug.py"
 
 
-def test_the_blog_bug_and_its_mended_twin(capsys):
+def test_the_blog_bug_is_named_and_its_mended_twin_agrees(capsys):
     assert main(["gradcheck", f"{EXAMPLE}:factory"]) == 1
+    out = capsys.readouterr().out
+    assert out.count("▲ disagrees") == 4
+    assert "▲ output: its error is wrong (BP1).\n" in out
+    assert "the one with the cost's value (a scalar) in place of its derivative:\n" in out
+    assert "     yours      delta2 = C * sigmoid'(z2)\n" in out
+    assert (
+        "     should be  delta2 = (a2 - y) * sigmoid'(z2)      (columns are samples, as in your code)\n"
+        in out
+    )
+    assert main(["gradcheck", f"{EXAMPLE}:mended"]) == 0
+    assert capsys.readouterr().out.count("○ agrees") == 4
+
+
+def test_the_blog_bug_where_only_arrays_are_known(capsys):
+    assert main(["gradcheck", f"{EXAMPLE}:arrays"]) == 1
     out = capsys.readouterr().out
     assert out.count("▲ disagrees") == 4
     for name in ("weights[0]", "weights[1]", "biases[0]", "biases[1]"):
         assert f"▲ {name}: " in out
-    assert main(["gradcheck", f"{EXAMPLE}:mended"]) == 0
-    assert capsys.readouterr().out.count("○ agrees") == 4
 
 
 def test_a_failing_import_inside_a_module_is_not_taken_for_a_missing_module(write):

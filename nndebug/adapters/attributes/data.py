@@ -115,10 +115,13 @@ def forms(x: Any, y: Any, axis: int | None = None) -> list[tuple[Form, Form]]:
 
 
 def unwrapped(x: Any, y: Any) -> tuple[Any, Any]:
-    """A single sample (features,) as a list of one."""
-    if not is_list(x) and np.ndim(x) == 1:
-        return [np.asarray(x)], [np.asarray(y)]
-    return x, y
+    """A single sample, (features,) or a column (features, 1), as a list of one."""
+    if is_list(x) or x is None or y is None:
+        return x, y
+    column = (
+        np.ndim(x) == np.ndim(y) == 2 and np.shape(x)[1] == np.shape(y)[1] == 1 and np.shape(x) != np.shape(y)
+    )
+    return ([np.asarray(x)], [np.asarray(y)]) if column or np.ndim(x) == 1 else (x, y)
 
 
 def _numbers(what: str, value: Any) -> Array:

@@ -230,8 +230,11 @@ def _loss(own: OwnModel, given: Any) -> Method | None:
     """A method that gives one number for these samples; the roles of its two arguments are found by trying."""
     candidates = [override(own.model, "loss", given)] if given else list(find(own.model, LOSS))
     for method in candidates:
-        as_named = method.roles("output", "y") if not method.takes("x") else method.roles("y")
-        for attempt in (as_named, as_named.renamed("x", "output")):
+        as_named = method.roles("y") if method.takes("x") else method.roles("output", "y")
+        for attempt in (
+            *(as_named, as_named.renamed("x", "output")),
+            *(method.roles("x", "y"), method.roles("y", "output")),
+        ):
             own.loss = attempt
             count = len(own.x) if own.inputs.axis is not None and own.forward_batched else 1
             try:

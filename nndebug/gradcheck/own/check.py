@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -56,15 +57,15 @@ def gradcheck_own(
     Raises:
         UserError: no forward or backward was found, or they raise.
     """
-    word = overrides.get("loss")
-    usual = isinstance(word, str) and member(model, word) is None  # the name of a loss and not of a method
-    own = find_model(model, x, y, **{k: v for k, v in overrides.items() if not (usual and k == "loss")})
-    if usual:
-        own.loss = None
+    with np.errstate(all="ignore"):
+        return _checked(*find(model, x, y, overrides), samples, seed, exhaustive)
+
+
+def _checked(own: OwnModel, word: str | None, samples: int | None, seed: int, exhaustive: bool) -> GradCheck:
     notes = [_choose(own, samples)]
     rng = np.random.default_rng(seed)
     layers = None if exhaustive else rebuild(own, rng)
-    target = choose_loss(own, layers, word if usual else None)
+    target = choose_loss(own, layers, word)
     if layers is None or target is None or target.loss is None:
         result = _array_by_array(own, target, seed, exhaustive)
     else:
@@ -86,6 +87,16 @@ def gradcheck_own(
             f"Checked on {len(own.x)} of your samples (seed {seed}); your object is untouched.",
         ),
     )
+
+
+def find(model: Any, x: Any, y: Any, overrides: Mapping[str, Any]) -> tuple[OwnModel, str | None]:
+    """What is in a user's object, and the name of the loss if the user gave one that is no method of it."""
+    word = overrides.get("loss")
+    if not (isinstance(word, str) and member(model, word) is None):
+        return find_model(model, x, y, **overrides), None
+    own = find_model(model, x, y, **{name: value for name, value in overrides.items() if name != "loss"})
+    own.loss = None
+    return own, word
 
 
 def _choose(own: OwnModel, samples: int | None) -> str:

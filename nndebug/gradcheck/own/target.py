@@ -91,10 +91,9 @@ def _of_method(own: OwnModel) -> Target:
         with own.at(values):
             output = own.output(own.x[:count])
             value = own.run_loss(own.x[:count], own.y[:count])
-        here = [
-            (loss, kind)
-            for loss, kind, _ in of_values(output, encoded(own.y[:count], output.shape[1]), value)
-        ]
+        with np.errstate(all="ignore"):  # most losses mean nothing for this output
+            losses = of_values(output, encoded(own.y[:count], output.shape[1]), value)
+        here = [(loss, kind) for loss, kind, _ in losses]
         common = here if common is None else [pair for pair in common if pair in here]
     if not common:
         return Target(None, True, (f"The loss is what {own.loss} gives.",))

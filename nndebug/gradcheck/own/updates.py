@@ -38,10 +38,17 @@ DECAY, TOTAL = 0.5, 1000.0
 
 @dataclass(frozen=True)
 class Place:
-    """One parameter: its layer and what it is there."""
+    """One parameter.
+
+    Attributes:
+        layer: its layer, empty if that is not known.
+        part: `weight` or `bias`.
+        name: what the table calls it: the part, or the user's own name where the layer is not known.
+    """
 
     layer: str
     part: str
+    name: str
 
 
 def check_updates(
@@ -59,7 +66,8 @@ def check_updates(
             if isinstance(error, RaisedError)
             else str(error)
         )
-        return _nothing(own, places, short), [], [f"The update could not be checked: {str(error).strip()}."]
+        note = [f"The update could not be checked: {str(error).strip()}."] if short != str(error) else []
+        return _nothing(own, places, short), [], note
     notes = [rate_note] if rate_note else []
     if signs_only(steps.values()):
         reason = "every entry moves by the rate, whatever its gradient: Adam or a relative, whose rule is not known"
@@ -67,7 +75,7 @@ def check_updates(
     share = kept_share(steps.values())
     if share:
         notes.append(f"{own.update} keeps {share:.6g} of the step before (momentum).")
-    decay = {path: decay_of(s) for path, s in steps.items()}
+    decay = {path: 0.0 if share else decay_of(s) for path, s in steps.items()}
     if any(decay.values()):
         whose = " and ".join(sorted({PLURAL[places[path].part] for path, c in decay.items() if c}))
         value = next(c for c in decay.values() if c)
@@ -108,7 +116,7 @@ def check_penalty(
         right = 0 * w if bias else DECAY / n * w
         scale = DECAY / n * float(np.abs(w).max(initial=0.0))
         row = compare(
-            place.layer, f"{place.part} penalty", "penalty", found, right, 1e-14 / rate, scale=scale
+            place.layer, f"{place.name} penalty", "penalty", found, right, 1e-14 / rate, scale=scale
         )
         rows.append(row)
         if row.verdict is Verdict.DISAGREES:
@@ -142,7 +150,7 @@ def _penalties(found: Array, w: Array, bias: bool, n: float) -> tuple[Mistake, .
 
 def _nothing(own: OwnModel, places: Mapping[Path, Place], reason: str) -> list[Row]:
     return [
-        unresolved(place.layer, f"{place.part} update", "update", own.parameters[path].size, reason)
+        unresolved(place.layer, f"{place.name} update", "update", own.parameters[path].size, reason)
         for path, place in places.items()
     ]
 
@@ -155,12 +163,13 @@ def _places(own: OwnModel, layers: Layers | None) -> dict[Path, Place]:
     found: dict[Path, Place] = {}
     if layers is not None:
         for at in reversed(layers.chain):
-            found[at.weight] = Place(at.name, "weight")
+            found[at.weight] = Place(at.name, "weight", "weight")
             if at.bias is not None:
-                found[at.bias] = Place(at.name, "bias")
+                found[at.bias] = Place(at.name, "bias", "bias")
         return found
     return {
-        path: Place(name_of(path), "bias" if is_bias(words_of(path)) else "weight") for path in own.parameters
+        path: Place("", "bias" if is_bias(words_of(path)) else "weight", name_of(path))
+        for path in own.parameters
     }
 
 
@@ -184,6 +193,10 @@ def _run(own: OwnModel, rng: np.random.Generator) -> tuple[dict[Path, Steps], st
     for (x, y), point in zip(batches, points):
         with own.at(point):  # as it came: what the first update left behind is not there
             mean, first, last = _gradients(own, x, y)
+        with own.at(point):
+            again, _, _ = _gradients(own, x, y)
+        if not all(np.array_equal(mean[path], again[path], equal_nan=True) for path in mean):
+            raise UserError("its gradients are random: the same parameters gave two")
         means.append(mean)
         ends.append((first, last) if first and last else None)
     steps = {}
@@ -261,7 +274,7 @@ def _fitting(own: OwnModel, given: Mapping[Path, Array | None]) -> dict[Path, Ar
 
 def _row(place: Place, s: Steps, decay: float, share: float) -> Row:
     """What was done against what the gradients say, with the penalty and the momentum that were found."""
-    name = f"{place.part} update"
+    name = f"{place.name} update"
     if s.done.shape != s.mean.shape:
         return failed(place.layer, name, "update", s.start.size, _shape(s))
     expected = s.mean + decay * s.start
@@ -278,34 +291,31 @@ def _row(place: Place, s: Steps, decay: float, share: float) -> Row:
 def _faults(wrong: Mapping[Path, tuple[Mistake, ...]], places: Mapping[Path, Place]) -> list[Fault]:
     """One fault for each mistake, with everything that it befalls."""
     groups: dict[tuple[str, ...], list[Path]] = {}
-    for path, named in wrong.items():
-        key = tuple(m.name for m in named) if named else (name_of(path),)
-        groups.setdefault(key, []).append(path)
+    for path, mistakes in wrong.items():
+        groups.setdefault(tuple(m.name for m in mistakes), []).append(path)
     faults = []
     for paths in groups.values():
-        whose = [places[path] for path in paths]
-        layers, parts = (
-            list(dict.fromkeys(p.layer for p in whose)),
-            list(dict.fromkeys(p.part for p in whose)),
-        )
-        everywhere = {p.layer for p in places.values()}
-        layer = (
-            layers[0] if len(layers) == 1 else EVERYWHERE if set(layers) == everywhere else ", ".join(layers)
-        )
-        what = " and ".join(PLURAL[part] for part in sorted(parts, reverse=True))
-        mistakes = wrong[paths[0]]
-        sentence = f"the update of its {what} is wrong"
-        frozen = mistakes and mistakes[0].name.startswith("nothing changed")
-        good = {p for p in places if p not in paths}
-        if frozen and good and {places[p].part for p in good} == {"bias"}:
-            sentence += ": only biases are updated"
-        elif frozen and good and {places[p].layer for p in good} == {next(iter(places.values())).layer}:
-            sentence += ": only the last layer is updated"
-        residual = max((wrong[path][0].residual for path in paths if wrong[path]), default=0.0)
-        if mistakes:
-            mistakes = (replace(mistakes[0], residual=residual), *mistakes[1:])
-        faults.append(Fault(layer, "update", "update", sentence, mistakes))
+        here, others = [places[p] for p in paths], [place for p, place in places.items() if p not in paths]
+        parts = sorted({place.part for place in here}, reverse=True)
+        sentence = f"the update of its {' and '.join(PLURAL[part] for part in parts)} is wrong"
+        named = wrong[paths[0]]
+        if named and named[0].name.startswith("nothing changed") and others:
+            if {place.part for place in others} == {"bias"}:
+                sentence += ": only biases are updated"
+            elif {place.layer for place in others} == {next(iter(places.values())).layer}:
+                sentence += ": only the last layer is updated"
+        if named:
+            worst = max(wrong[path][0].residual for path in paths)
+            named = (replace(named[0], residual=worst), *named[1:])
+        faults.append(Fault(_whose(here, places), "update", "update", sentence, named))
     return faults
+
+
+def _whose(here: list[Place], places: Mapping[Path, Place]) -> str:
+    """The layers, or the arrays where layers are not known; the network if it is all of them."""
+    names = list(dict.fromkeys(place.layer or place.name for place in here))
+    everything = {place.layer or place.name for place in places.values()}
+    return EVERYWHERE if set(names) == everything and len(everything) > 1 else ", ".join(names)
 
 
 def _shape(s: Steps) -> str:
