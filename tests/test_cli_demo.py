@@ -70,9 +70,13 @@ def test_a_twin_that_is_not_healthy_is_1(short, capsys):
     assert cli.main(["demo", "--fixed"]) == 1
 
 
-def test_the_list_begins_with_the_default(capsys):
+def test_the_list_is_by_family_and_begins_with_the_default(capsys):
     assert cli.main(["demo", "--list"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].split()[0] == faults.DEFAULT
-    assert {line.split()[0] for line in lines} == set(faults.FAULTS)
-    assert all(faults.FAULTS[line.split()[0]].summary in line for line in lines)
+    listed = [line.split()[0] for line in lines if line.startswith("  ") and line[2] != " "]
+    assert listed[0] == faults.DEFAULT
+    assert sorted(listed) == sorted(faults.FAULTS) and len(listed) >= 40
+    assert [line for line in lines if line in faults.FAMILIES] == list(faults.FAMILIES)
+    assert all(len(line) <= 110 for line in lines)
+    told = " ".join(" ".join(lines).split())
+    assert all(fault.summary in told for fault in faults.FAULTS.values())

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ..findings import Cause, Severity
-from . import data, dynamics, evaluation, initial, structure, update
+from . import backward, data, dynamics, evaluation, initial, structure, update
 from .evidence import Findings, cause
 from .vocabulary import Kind
 
@@ -28,6 +28,8 @@ LOOKS: tuple[Look, ...] = (
     initial.negative_biases,
     initial.init_too_large,
     initial.init_too_small,
+    backward.wrong_gradient,
+    update.wrong_penalty,
     update.missing_zero_grad,
     update.wrong_loop_order,
     update.wrong_update,

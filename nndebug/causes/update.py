@@ -45,8 +45,25 @@ def missing_zero_grad(run: Run, found: Findings) -> Cause | None:
     )
 
 
+def wrong_penalty(run: Run, found: Findings) -> Cause | None:
+    wrong = [f for f in found.of("NND406") if f.evidence["equation"] == "penalty"]
+    if not wrong:
+        return None
+    sentence = f"The L2 penalty is wrong: {wrong[0].evidence['mistake']}."
+    return cause(
+        Kind.WRONG_PENALTY,
+        _layer(run, _parameters(wrong)),
+        found,
+        [*wrong, *found.of("NND307")],
+        PROOF,
+        sentence,
+        first_step=0,
+        help=wrong[0].help,
+    )
+
+
 def wrong_update(run: Run, found: Findings) -> Cause | None:
-    wrong = found.of("NND406")
+    wrong = [f for f in found.of("NND406") if f.evidence["equation"] == "update"]
     uphill = found.first("NND405", **{"in": lambda where: where == "update"})
     if not wrong and not uphill:
         return None
@@ -112,4 +129,6 @@ def _parameters(findings: list[Finding]) -> list[str]:
 def _layer(run: Run, parameters: list[str]) -> str | None:
     """The first layer with a wrong parameter; None if every one is wrong."""
     known = {f"{site.name}.{name}" for site in run.sites for name in site.parameters}
+    if not any(name.endswith(".bias") for name in parameters):  # a penalty, which is on weights only
+        known = {name for name in known if not name.endswith(".bias")}
     return parameters[0].rpartition(".")[0] if parameters and known - set(parameters) else None

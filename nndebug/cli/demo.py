@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 import argparse
+import shutil
+import textwrap
 from pathlib import Path
 from typing import Any
 
 from ..errors import UserError, did_you_mean
-from .common import FOUND, OK, Subparsers, add_open, codes, next_commands, note, paint, show, wrote
+from .common import (
+    FOUND,
+    OK,
+    PIPE_WIDTH,
+    Subparsers,
+    add_open,
+    codes,
+    next_commands,
+    note,
+    paint,
+    show,
+    wrote,
+)
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -34,14 +48,29 @@ def run(args: argparse.Namespace) -> int:
     from ..faults import DEFAULT, FAULTS
 
     if args.list:
-        width = max(map(len, FAULTS))
-        for name in sorted(FAULTS, key=lambda name: name != DEFAULT):
-            print(f"{paint(f'{name:{width}}', 1)}  {FAULTS[name].summary}")
+        print(overview())
         return OK
     name = args.fault or DEFAULT
     if name not in FAULTS:
         raise UserError(f"there is no fault {name!r}", help=did_you_mean(name, FAULTS))
     return train(FAULTS[name], args)
+
+
+def overview() -> str:
+    """All faults, a line each, by family; the default first."""
+    from ..faults import DEFAULT, FAMILIES, FAULTS
+
+    width = max(map(len, FAULTS))
+    room = min(shutil.get_terminal_size((PIPE_WIDTH, 24)).columns, PIPE_WIDTH) - width - 4
+    lines: list[str] = []
+    for family, faults in FAMILIES.items():
+        lines += ["", paint(family, 1)]
+        for fault in sorted(faults, key=lambda fault: fault.name != DEFAULT):
+            summary = textwrap.wrap(fault.summary, max(room, 30))
+            lines.append(f"  {paint(f'{fault.name:{width}}', 34)}  {summary[0]}")
+            lines += [" " * (width + 4) + rest for rest in summary[1:]]
+    count = f"{len(FAULTS)} faults; `nndebug demo` plants {DEFAULT}"
+    return "\n".join([*lines[1:], "", f"{count}, `nndebug demo FAULT --fixed` trains a healthy twin."])
 
 
 def train(fault: Any, args: argparse.Namespace) -> int:

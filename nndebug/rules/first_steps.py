@@ -177,7 +177,8 @@ def update_wrong(run: Run, *, most: float = _EXACT, times: int = 2) -> Iterator[
 
     What it measures: the change of every parameter in the first four updates against the change that the optimiser's own
     rule gives for the same gradients, in float64; ‖a - b‖ / (‖a‖ + ‖b‖) above 0.01 at two of them. A parameter that does
-    not change at all is left to parameter-frozen, gradients that pile up to gradients-not-cleared.
+    not change at all is left to parameter-frozen, gradients that pile up to gradients-not-cleared. The L2 penalty, which
+    often is a millionth of the gradient, is judged by the preflight's check of the update, where it stands alone.
 
     Why it matters: a right gradient that is applied wrongly is one of the commonest bugs, and no gradient check sees it.
 
@@ -215,6 +216,7 @@ def update_wrong(run: Run, *, most: float = _EXACT, times: int = 2) -> Iterator[
             first_step=step,
             last_step=run.steps,
             evidence={
+                "equation": "update",
                 "mistake": mistake.name,
                 "factor": factor,
                 "error": error,
@@ -225,6 +227,36 @@ def update_wrong(run: Run, *, most: float = _EXACT, times: int = 2) -> Iterator[
             },
             help=f"yours does {mistake.formula}; compare it with what {_optimizer(run)} says",
         )
+    yield from _penalty(run)
+
+
+def _penalty(run: Run) -> Iterator[Symptom]:
+    """What the preflight found wrong with the penalty, all parameters together."""
+    checked = run.preflight.gradcheck if run.preflight else None
+    faults = [fault for fault in checked.faults if fault.equation == "penalty"] if checked is not None else []
+    if not faults:
+        return
+    mistake = faults[0].mistakes[0] if faults[0].mistakes else None
+    parameters = [f"{fault.layer}.{fault.part}" for fault in faults]
+    others = "" if len(parameters) == 1 else f", and {len(parameters) - 1} more"
+    named = mistake.name if mistake else "no known mistake"
+    yield Symptom(
+        parameters[0],
+        f"its L2 penalty is wrong{others}: {named}",
+        Severity.ERROR,
+        first_step=0,
+        last_step=run.steps,
+        evidence={
+            "equation": "penalty",
+            "mistake": named,
+            "factor": math.nan,
+            "error": 1.0,
+            "parameters": parameters,
+        },
+        help=f"write {mistake.should}, where {mistake.yours} stands"
+        if mistake
+        else "nndebug gradcheck shows every entry",
+    )
 
 
 def _optimizer(run: Run) -> str:

@@ -1,0 +1,67 @@
+"""Causes in the backward pass: what the gradient check proved before the first step, in words of the vocabulary."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..findings import Cause, Finding
+from .evidence import PROOF, Findings, cause
+from .vocabulary import Kind
+
+if TYPE_CHECKING:
+    from ..run import Run
+
+_BY_NAME = (
+    ("not cleared", Kind.MISSING_ZERO_GRAD),
+    ("never cleared", Kind.MISSING_ZERO_GRAD),
+    ("place of its derivative", Kind.COST_FOR_DERIVATIVE),
+    ("sign flipped", Kind.WRONG_GRADIENT_SIGN),
+    ("division by the batch", Kind.WRONG_GRADIENT_SCALE),
+    ("divided by the batch", Kind.WRONG_GRADIENT_SCALE),
+    ("a factor", Kind.WRONG_GRADIENT_SCALE),
+    ("the transpose forgotten", Kind.TRANSPOSE_FORGOTTEN),
+    ("the product transposed", Kind.REVERSED_PRODUCT),
+)
+"""What a mistake's name must contain; the first that fits."""
+
+_BY_PART = {
+    "loss": Kind.WRONG_LOSS_GRADIENT,
+    "activation": Kind.ACTIVATION_DERIVATIVE,
+    "input": Kind.WRONG_ERROR_PASSED_BACK,
+    "passed back": Kind.WRONG_ERROR_PASSED_BACK,
+    "weight": Kind.WRONG_WEIGHT_GRADIENT,
+    "bias": Kind.WRONG_BIAS_GRADIENT,
+}
+
+_EFFECTS = ("NND307", "NND405", "NND204", "NND304", "NND411", "NND401", "NND201", "NND101")
+
+
+def wrong_gradient(run: Run, found: Findings) -> Cause | None:
+    wrong = found.of("NND301")
+    if not wrong:
+        return None
+    first = wrong[0]
+    mistakes: list[dict[str, Any]] = first.evidence["mistakes"]
+    what = mistakes[0]["name"] if mistakes else first.message.partition(" (")[0]
+    equation = str(first.evidence["equation"])
+    where = f" ({equation})" if equation.startswith("BP") else ""
+    return cause(
+        _kind(first),
+        first.site,
+        found,
+        [*wrong, *found.of(*_EFFECTS)],
+        PROOF,
+        f"The gradient is wrong: {first.site}'s backward has {what}{where}."
+        if mistakes
+        else f"The gradient is wrong at {first.site}{where}: {what}.",
+        first_step=0,
+        help=first.help,
+    )
+
+
+def _kind(finding: Finding) -> Kind:
+    names = " ".join([finding.message, *(mistake["name"] for mistake in finding.evidence["mistakes"][:1])])
+    for words, kind in _BY_NAME:
+        if words in names:
+            return kind
+    return _BY_PART.get(str(finding.evidence["part"]), Kind.WRONG_GRADIENT)
