@@ -4,21 +4,46 @@ Rows are samples. A network owns its loss; `fit` trains it; hooks on every layer
 step and on epochs let others watch without changing a bit.
 """
 
-from .activations import GELU, Activation, Identity, LeakyReLU, ReLU, Sigmoid, Softmax, Tanh
+from .activations import (
+    ELU,
+    GELU,
+    SELU,
+    Activation,
+    Identity,
+    LeakyReLU,
+    ReLU,
+    Sigmoid,
+    Softmax,
+    Softsign,
+    Tanh,
+)
 from .convolution import AvgPool2D, Conv2D, MaxPool2D
 from .errors import DataError, ExperimentError, NetworkError, ShapeError
 from .hooks import Handle, Hooks
 from .layers import Dense, Dropout, Flatten, Layer
-from .losses import BinaryCrossEntropy, CrossEntropy, Loss, Quadratic
+from .losses import (
+    AbsoluteError,
+    BinaryCrossEntropy,
+    CrossEntropy,
+    Hinge,
+    Loss,
+    ProbabilityBinaryCrossEntropy,
+    ProbabilityCrossEntropy,
+    Quadratic,
+)
 from .model import Sequential
 from .normalization import BatchNorm, LayerNorm
-from .optimizers import SGD, Adam, Momentum, Optimizer
+from .optimizers import SGD, Adadelta, Adam, Momentum, Optimizer, RMSprop
 from .training import EpochResult, Evaluation, Training, evaluate, fit
 
 __all__ = [
+    "ELU",
     "GELU",
+    "SELU",
     "SGD",
+    "AbsoluteError",
     "Activation",
+    "Adadelta",
     "Adam",
     "AvgPool2D",
     "BatchNorm",
@@ -33,6 +58,7 @@ __all__ = [
     "ExperimentError",
     "Flatten",
     "Handle",
+    "Hinge",
     "Hooks",
     "Identity",
     "Layer",
@@ -43,12 +69,16 @@ __all__ = [
     "Momentum",
     "NetworkError",
     "Optimizer",
+    "ProbabilityBinaryCrossEntropy",
+    "ProbabilityCrossEntropy",
     "Quadratic",
+    "RMSprop",
     "ReLU",
     "Sequential",
     "ShapeError",
     "Sigmoid",
     "Softmax",
+    "Softsign",
     "Tanh",
     "Training",
     "evaluate",

@@ -127,6 +127,51 @@ class LeakyReLU(Activation):
         return np.maximum(out, self.slope, out=out)
 
 
+class ELU(Activation):
+    """a = z where z > 0, else exp(z) − 1 (Clevert et al. 2015, arXiv:1511.07289)."""
+
+    kind = "elu"
+    scale, alpha = 1.0, 1.0
+
+    def value(self, z: Array, out: Array | None = None) -> Array:
+        # The exponential of what is positive is not needed, and would overflow.
+        below = np.expm1(np.minimum(z, 0))
+        np.multiply(below, self.scale * self.alpha, out=below)
+        out = np.multiply(np.maximum(z, 0), self.scale, out=out)
+        return np.add(out, below, out=out)
+
+    def derivative(self, z: Array, a: Array, out: Array | None = None) -> Array:
+        # exp(z) = (exp(z) − 1) + 1, and the first is a without its factors.
+        below = np.add(a, self.scale * self.alpha, out=out)
+        np.copyto(below, self.scale, where=z > 0)
+        return below
+
+
+class SELU(ELU):
+    """ELU with the two constants that keep mean 0 and variance 1 (Klambauer et al. 2017, arXiv:1706.02515)."""
+
+    kind = "selu"
+    scale, alpha = 1.0507009873554805, 1.6732632423543772
+
+
+class Softsign(Activation):
+    """a = z / (1 + |z|)."""
+
+    kind = "softsign"
+
+    def value(self, z: Array, out: Array | None = None) -> Array:
+        size = np.abs(z)
+        np.add(size, 1, out=size)
+        return np.divide(z, size, out=out)
+
+    def derivative(self, z: Array, a: Array, out: Array | None = None) -> Array:
+        # 1 − |a| = 1 / (1 + |z|), but keeps its digits where |a| rounds to 1.
+        out = np.abs(z, out=out)
+        np.add(out, 1, out=out)
+        np.reciprocal(out, out=out)
+        return np.multiply(out, out, out=out)
+
+
 class GELU(Activation):
     """a = z · Φ(z), Φ the distribution function of the standard normal: the exact form (Hendrycks & Gimpel 2016,
     arXiv:1606.08415), not the approximation by tanh."""
@@ -174,5 +219,5 @@ def softmax(z: Array, out: Array | None = None, axis: int = -1) -> Array:
 
 
 ACTIVATIONS: dict[str, type[Activation]] = {
-    c.kind: c for c in (Identity, Sigmoid, Tanh, ReLU, LeakyReLU, GELU, Softmax)
+    c.kind: c for c in (Identity, Sigmoid, Tanh, ReLU, LeakyReLU, ELU, SELU, Softsign, GELU, Softmax)
 }

@@ -14,7 +14,7 @@ import numpy as np
 from .arrays import Array
 from .errors import ShapeError
 from .initializers import Initializer, zeros
-from .layers import initializer, ones
+from .layers import factor, initializer, ones
 from .windows import Axis, Pair, Windowed
 
 MOST_ENTRIES = 2**22
@@ -35,10 +35,12 @@ class Conv2D(Windowed):
         init: initialiser of the weights, a name or a function of (generator, shape).
         bias_init: the same for the biases.
         bias: False leaves the biases out.
+        l1, l2: factors of the penalty l1 Σ |weight| + l2 Σ weight².
         name: site name; automatic if None.
 
     Raises:
         ShapeError: a size is no whole number in its range.
+        NetworkError: a factor is below 0 or not finite.
     """
 
     kind = "conv"
@@ -53,9 +55,12 @@ class Conv2D(Windowed):
         init: str | Initializer = "he",
         bias_init: str | Initializer = zeros,
         bias: bool = True,
+        l1: float = 0.0,
+        l2: float = 0.0,
         name: str | None = None,
     ) -> None:
         super().__init__(kernel, stride, padding, name)
+        self.l1, self.l2 = factor("l1", l1), factor("l2", l2)
         if not all(isinstance(c, (int, np.integer)) and c > 0 for c in (in_channels, out_channels)):
             raise ShapeError(
                 f"Conv2D {in_channels} -> {out_channels} has no room for weights",

@@ -33,12 +33,14 @@ class Layer:
         parameters: name → array; write into the arrays, do not replace them.
         gradients: name → dLoss/dparameter, of the same shape; written by `backward`.
         state: name → array that training changes and no gradient does, as running statistics; changed in place.
-        unpenalised: names of parameters that an L2 penalty leaves out.
+        unpenalised: names of parameters that penalties leave out.
+        l1, l2: factors of the layer's own penalty, l1 Σ |w| + l2 Σ w².
         rng: the layer's own generator; only a layer that draws random numbers has one.
     """
 
     kind = "layer"
     unpenalised: frozenset[str] = frozenset({"bias"})
+    l1 = l2 = 0.0
 
     def __init__(self, name: str | None = None) -> None:
         self.given_name = name
@@ -126,7 +128,12 @@ class Dense(Layer):
         init: initialiser of the weights, a name or a function of (generator, shape).
         bias_init: the same for the biases.
         bias: False leaves the biases out.
+        l1, l2: factors of the penalty l1 Σ |weight| + l2 Σ weight².
         name: site name; automatic if None.
+
+    Raises:
+        ShapeError: a width is no whole number of 1 or more.
+        NetworkError: a factor is below 0 or not finite.
     """
 
     kind = "dense"
@@ -138,9 +145,12 @@ class Dense(Layer):
         init: str | Initializer = "he",
         bias_init: str | Initializer = zeros,
         bias: bool = True,
+        l1: float = 0.0,
+        l2: float = 0.0,
         name: str | None = None,
     ) -> None:
         super().__init__(name)
+        self.l1, self.l2 = factor("l1", l1), factor("l2", l2)
         if not all(isinstance(width, (int, np.integer)) and width > 0 for width in (inputs, units)):
             raise ShapeError(
                 f"Dense {inputs} -> {units} has no room for weights", help="give whole widths of 1 or more"
@@ -263,6 +273,17 @@ def ones(length: int, dtype: str) -> Array:
     vector: Array = np.ones(length, dtype)
     vector.setflags(write=False)
     return vector
+
+
+def factor(name: str, value: float) -> float:
+    """The factor of a penalty.
+
+    Raises:
+        NetworkError: it is below 0 or not finite.
+    """
+    if not 0 <= value < np.inf:
+        raise NetworkError(f"{name} {value} is not zero or a positive number", help="0 switches it off")
+    return float(value)
 
 
 def initializer(init: str | Initializer) -> Initializer:

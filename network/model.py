@@ -15,6 +15,7 @@ from . import saving
 from .activations import Activation
 from .arrays import Array
 from .errors import NetworkError
+from .flat import flatten
 from .hooks import Handle, Hooks, Observer
 from .layers import Dense, Layer
 from .losses import Loss, Quadratic
@@ -37,6 +38,9 @@ class Sequential:
         layers: in order of the forward pass.
         flat_parameters, flat_gradients: every parameter and its gradient, (entries,); `layer.parameters` are views.
         weight_mask: 1 at the entries of weights, 0 at biases and what normalisation learns: what L2 applies to.
+        slices: `"hidden1.weight"` → where its entries are in these vectors.
+        penalties: l1 and l2 of the layers, None if they have none.
+        frozen_layers: names of layers that no update changes; `frozen` is True at their entries, None without any.
         input: what the last `forward` was given, in the network's dtype.
         output_gradient: dLoss/doutput that the last `backward` was given; empty before the first.
         observed: number of observers of the network and its layers, by kind of event.
@@ -44,6 +48,8 @@ class Sequential:
     Raises:
         NetworkError: no layers, a layer twice, two equal names, an unknown dtype, or widths that do not fit.
     """
+
+    frozen: Array | None
 
     def __init__(
         self, *layers: Layer, loss: Loss | None = None, dtype: npt.DTypeLike = "float32", seed: int = 0
@@ -71,6 +77,7 @@ class Sequential:
             layer.joined = True
         self.output_gradient = np.empty((0, 0), self.dtype)
         self._flatten()
+        self.freeze()
         self._fresh_hooks()
         self.training = False
 
@@ -213,23 +220,26 @@ class Sequential:
 
     def _flatten(self) -> None:
         """Moves all parameters into one vector and all gradients into another; the layers keep views."""
-        values = [value for layer in self.layers for value in layer.parameters.values()]
-        total = sum(value.size for value in values)
-        self.flat_parameters = np.zeros(total, self.dtype)
-        self.flat_gradients = np.zeros(total, self.dtype)
-        self.weight_mask = np.zeros(total, self.dtype)
-        start = 0
-        for layer in self.layers:
-            for name, value in list(layer.parameters.items()):
-                part = slice(start, start + value.size)
-                self.flat_parameters[part] = value.ravel()
-                self.weight_mask[part] = name not in layer.unpenalised
-                layer.parameters[name] = self.flat_parameters[part].reshape(value.shape)
-                layer.gradients[name] = self.flat_gradients[part].reshape(value.shape)
-                start = part.stop
-            # A twin follows what training does to the state of its layers; a copy has its own.
-            layer.state = {name: np.array(value, self.dtype) for name, value in layer.state.items()}
+        flat = flatten(self.layers, self.dtype)
+        self.flat_parameters, self.flat_gradients = flat.parameters, flat.gradients
+        self.weight_mask, self.slices, self.penalties = flat.weight_mask, flat.slices, flat.penalties
         self._order_backward()
+
+    def freeze(self, *names: str) -> None:
+        """Leaves these layers out of every update from now on; without names, all layers learn again.
+
+        Raises:
+            NetworkError: no layer has this name.
+        """
+        known = [layer.name for layer in self.layers]
+        for name in names:
+            if name not in known:
+                raise NetworkError(f"no layer is called {name!r}", help="layers: " + ", ".join(known))
+        self.frozen_layers, self.frozen = names, None
+        if names:
+            self.frozen = np.zeros(self.flat_parameters.shape, np.bool_)
+            for parameter, part in self.slices.items():
+                self.frozen[part] = parameter.rpartition(".")[0] in names
 
     def _order_backward(self) -> None:
         """Splits the backward pass at the first layer with parameters: no update needs what lies before it."""

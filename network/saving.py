@@ -40,8 +40,10 @@ def save(network: Sequential, path: str | Path) -> None:
     spec = {
         "layers": [_layer_spec(layer) for layer in network.layers],
         "loss": network.loss.kind,
+        "loss_settings": network.loss.settings,
         "dtype": network.dtype.name,
         "seed": network.seed,
+        "frozen": list(network.frozen_layers),
     }
     arrays: dict[str, Any] = {"network": np.array(json.dumps(spec)), **network.parameters, **network.state}
     with Path(path).open("wb") as file:
@@ -64,12 +66,14 @@ def _read(cls: type[Sequential], opened: BinaryIO) -> Sequential:
     with np.load(opened, allow_pickle=False) as file:
         spec = json.loads(str(file["network"]))
         layers = [KINDS[layer.pop("kind")](**layer) for layer in spec["layers"]]
-        network = cls(*layers, loss=LOSSES[spec["loss"]](), dtype=spec["dtype"], seed=spec["seed"])
+        loss = LOSSES[spec["loss"]](**spec.get("loss_settings", {}))
+        network = cls(*layers, loss=loss, dtype=spec["dtype"], seed=spec["seed"])
         for name, value in (*network.parameters.items(), *network.state.items()):
             saved = file[name]
             if saved.shape != value.shape:
                 raise ShapeError(f"{name} has shape {saved.shape}, expected {value.shape}")
             value[...] = saved
+    network.freeze(*spec.get("frozen", ()))
     return network
 
 

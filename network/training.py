@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from .arrays import Array
+from .batches import Batches
 from .errors import DataError, NetworkError, ShapeError
-from .losses import BinaryCrossEntropy, Loss
 from .model import Sequential
 from .optimizers import Optimizer
 
@@ -73,6 +73,8 @@ def fit(
     validation: Pair | None = None,
     patience: int | None = None,
     metric: Metric | None = None,
+    max_steps: int | None = None,
+    batches: type[Batches] = Batches,
 ) -> list[EpochResult]:
     """Trains by mini-batches, in an order drawn anew each epoch from `seed`.
 
@@ -87,16 +89,18 @@ def fit(
         validation: x and y to evaluate after every epoch.
         patience: stop after this many epochs without a lower validation loss; the parameters stay as they are then.
         metric: your own evaluation, whose number takes the place of the accuracy in the results.
+        max_steps: stop after this many updates, in the middle of an epoch if need be.
+        batches: how rows are sampled; a subclass of `Batches`.
 
     Returns:
-        One result per epoch.
+        One result per epoch, the last one of what was done of it.
 
     Raises:
         DataError: empty, not finite, or labels out of range.
         ShapeError: x does not fit the first layer, or x and y differ in length.
-        NetworkError: epochs, batch or patience is not a positive whole number, or patience without validation.
+        NetworkError: epochs, batch, patience or max_steps is not a positive whole number, or patience without validation.
     """
-    _check_counts(epochs, batch, patience, validation)
+    _check_counts(epochs, batch, patience, max_steps, validation)
     x, y = prepare(network, train, "training")
     targets = network.loss.encode(y, _outputs(network, x), network.dtype)
     if validation is not None:
@@ -107,7 +111,8 @@ def fit(
     network.hooks.emit("begin", training)
     network.training = True
     try:
-        for _ in _epochs(training, targets, shuffle):
+        drawn = batches(x, targets, batch, seed, shuffle)
+        for _ in _epochs(training, drawn, max_steps):
             if patience is not None and _stalled(training.results, patience):
                 break
     finally:
@@ -132,7 +137,7 @@ def evaluate(network: Sequential, data: Pair, rows: int | None = None) -> Evalua
     if len(x) == 0:
         raise DataError("cannot evaluate on no samples", help="give at least one row")
     network, loss, right = network.twin(), 0.0, 0
-    labels = class_numbers(y, _outputs(network, x), network.loss)
+    labels = class_numbers(y, _outputs(network, x))
     rows = rows or (4096 if np.ndim(x) <= 2 else 512)
     for start in range(0, len(x), rows):
         part = slice(start, start + rows)
@@ -143,12 +148,14 @@ def evaluate(network: Sequential, data: Pair, rows: int | None = None) -> Evalua
     return Evaluation(loss / len(x), None if labels is None else right / len(x), len(x))
 
 
-def class_numbers(y: Array, outputs: int, loss: Loss) -> Array | None:
-    """Labels (samples,) behind targets for a network of `outputs` outputs; None if they are not classes."""
+def class_numbers(y: Array, outputs: int) -> Array | None:
+    """Labels (samples,) behind targets for a network of `outputs` outputs; None if they are not classes.
+
+    With a single output, targets that are all 0 or 1 are the classes 0 and 1, whatever the loss.
+    """
     if outputs == 1:
         column = y.reshape(len(y))
-        binary = isinstance(loss, BinaryCrossEntropy) and bool(np.all((column == 0) | (column == 1)))
-        return column.astype(np.int64) if binary else None
+        return column.astype(np.int64) if bool(np.all((column == 0) | (column == 1))) else None
     if y.ndim == 1:
         return y.astype(np.int64, copy=False)
     one_hot = bool(np.all((y == 0) | (y == 1)) and np.all(y.sum(axis=1) == 1))
@@ -208,30 +215,23 @@ def _outputs(network: Sequential, x: Array) -> int:
         raise
 
 
-def _epochs(training: Training, targets: Array, shuffle: bool) -> Iterator[EpochResult]:
-    network, optimizer, x, batch = training.network, training.optimizer, training.x, training.batch
-    rng = np.random.default_rng(training.seed)
-    samples, steps = len(x), 0
-    # Rows are gathered batch by batch into kept arrays: they are still in the processor's cache when the first
-    # product reads them, and no second copy of the data set is held.
-    x_batch = np.empty((min(batch, samples), *x.shape[1:]), x.dtype)
-    y_batch = np.empty((min(batch, samples), *targets.shape[1:]), targets.dtype)
+def _epochs(training: Training, batches: Batches, max_steps: int | None) -> Iterator[EpochResult]:
+    network, optimizer, steps = training.network, training.optimizer, 0
     for epoch in range(1, training.epochs + 1):
         start_time = time.perf_counter()
-        order = rng.permutation(samples) if shuffle else np.arange(samples)
-        for start in range(0, samples, batch):
-            rows = order[start : start + batch]
-            # "clip" only spares NumPy a copy: the indices are in range. The last batch may be smaller.
-            inputs = x.take(rows, 0, x_batch[: len(rows)], "clip")
-            expected = targets.take(rows, 0, y_batch[: len(rows)], "clip")
+        for inputs, expected in batches.epoch():
             network.differentiate(inputs, expected, input_gradient=False)
             optimizer.step(network)
             steps += 1
+            if steps == max_steps:
+                break
         seconds = time.perf_counter() - start_time
         result = _result(training, epoch, steps, seconds)
         training.results.append(result)
         network.hooks.emit("epoch", result)
         yield result
+        if steps == max_steps:
+            return
 
 
 def _result(training: Training, epoch: int, steps: int, seconds: float) -> EpochResult:
@@ -263,8 +263,11 @@ def _stalled(results: list[EpochResult], patience: int) -> bool:
     return len(losses) - 1 - int(best) >= patience
 
 
-def _check_counts(epochs: int, batch: int, patience: int | None, validation: Pair | None) -> None:
-    for name, value in (("epochs", epochs), ("batch", batch), ("patience", patience)):
+def _check_counts(
+    epochs: int, batch: int, patience: int | None, max_steps: int | None, validation: Pair | None
+) -> None:
+    counts = {"epochs": epochs, "batch": batch, "patience": patience, "max_steps": max_steps}
+    for name, value in counts.items():
         if value is not None and not (isinstance(value, (int, np.integer)) and value >= 1):
             raise NetworkError(
                 f"{name} must be a whole number of 1 or more, got {value}", help=f"{name}=10, for instance"

@@ -1,5 +1,7 @@
 """Activations: values against decimal arithmetic, derivatives against differences, nothing that overflows."""
 
+from decimal import Decimal
+
 import numpy as np
 import pytest
 from core_helpers import DTYPES, differences, exactly
@@ -7,23 +9,43 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from network import Identity, LeakyReLU, NetworkError, ReLU, Sigmoid, Softmax, Tanh
+from network import (
+    ELU,
+    SELU,
+    Identity,
+    LeakyReLU,
+    NetworkError,
+    ReLU,
+    Sigmoid,
+    Softmax,
+    Softsign,
+    Tanh,
+)
 from network.activations import ACTIVATIONS, softmax
 
-ELEMENTWISE = [Identity, Sigmoid, Tanh, ReLU, LeakyReLU, lambda: LeakyReLU(0.3)]
+ELEMENTWISE = [Identity, Sigmoid, Tanh, ReLU, LeakyReLU, lambda: LeakyReLU(0.3), ELU, SELU, Softsign]
 ALL = [*ELEMENTWISE, Softmax]
+
+# Klambauer et al. 2017, to the places that the authors publish.
+SCALE, ALPHA = Decimal("1.0507009873554804934193349852946"), Decimal("1.6732632423543772848170429916717")
 
 EXACT = {
     "identity": lambda z: z,
     "sigmoid": lambda z: 1 / (1 + (-z).exp()),
     "tanh": lambda z: 1 - 2 / ((2 * z).exp() + 1),
     "relu": lambda z: max(z, 0),
+    "elu": lambda z: z if z > 0 else z.exp() - 1,
+    "selu": lambda z: SCALE * (z if z > 0 else ALPHA * (z.exp() - 1)),
+    "softsign": lambda z: z / (1 + abs(z)),
 }
 EXACT_DERIVATIVE = {
     "identity": lambda z: 1,
     "sigmoid": lambda z: (-z).exp() / (1 + (-z).exp()) ** 2,
     "tanh": lambda z: 4 * (2 * z).exp() / ((2 * z).exp() + 1) ** 2,
     "relu": lambda z: int(z > 0),
+    "elu": lambda z: 1 if z > 0 else z.exp(),
+    "selu": lambda z: SCALE * (1 if z > 0 else ALPHA * z.exp()),
+    "softsign": lambda z: 1 / (1 + abs(z)) ** 2,
 }
 
 SIZES = np.concatenate([[0.0], np.logspace(-3, 4, 57), [1000.0, 87.0, 89.0, 709.0, 710.0, 745.0]])
@@ -90,7 +112,7 @@ def test_the_derivative_at_the_kink():
 @given(z=arrays(np.float64, (2, 3), elements=st.floats(-20, 20)))
 def test_derivatives_agree_with_differences(make, z):
     layer = make()
-    if layer.kind in ("relu", "leaky_relu"):
+    if layer.kind in ("relu", "leaky_relu", "elu", "selu", "softsign"):
         z = np.where(np.abs(z) < 0.01, 0.01, z)  # no difference across the kink
     derivative = layer.derivative(z, layer.value(z))
     np.testing.assert_allclose(

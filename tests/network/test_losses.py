@@ -318,7 +318,11 @@ def test_probabilities_in_float32_pass(z):
 
 def test_the_table_of_losses():
     assert {kind: make().kind for kind, make in LOSSES.items()} == {
-        kind: kind for kind in ("quadratic", "cross_entropy", "binary_cross_entropy")
+        kind: kind
+        for kind in (
+            *("quadratic", "absolute_error", "hinge", "cross_entropy", "binary_cross_entropy"),
+            *("probability_cross_entropy", "probability_binary_cross_entropy"),
+        )
     }
 
 

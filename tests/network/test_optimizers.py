@@ -8,13 +8,26 @@ from core_helpers import DTYPES, samples, small
 from hypothesis import given
 from hypothesis import strategies as st
 
-from network import SGD, Adam, Dense, Momentum, NetworkError, Quadratic, Sequential, fit
+from network import (
+    SGD,
+    Adadelta,
+    Adam,
+    Dense,
+    Momentum,
+    NetworkError,
+    Quadratic,
+    RMSprop,
+    Sequential,
+    fit,
+)
 from network.optimizers import OPTIMIZERS, Optimizer
 
 KINDS = {
     "sgd": lambda **more: SGD(0.1, **more),
     "momentum": lambda **more: Momentum(0.1, 0.8, **more),
     "adam": lambda **more: Adam(0.01, 0.8, 0.95, 1e-6, **more),
+    "rmsprop": lambda **more: RMSprop(0.01, 0.8, 1e-6, **more),
+    "adadelta": lambda **more: Adadelta(0.5, 0.8, 1e-6, **more),
 }
 
 
@@ -28,6 +41,14 @@ def plain(kind, w, gradients, decay):
         elif kind == "momentum":
             v = 0.8 * v + g
             w -= 0.1 * v
+        elif kind == "rmsprop":
+            s = 0.8 * s + 0.2 * g * g
+            w -= 0.01 * g / (math.sqrt(s) + 1e-6)
+        elif kind == "adadelta":
+            s = 0.8 * s + 0.2 * g * g
+            step = math.sqrt((m + 1e-6) / (s + 1e-6)) * g
+            m = 0.8 * m + 0.2 * step * step
+            w -= 0.5 * step
         else:
             m, s = 0.8 * m + 0.2 * g, 0.95 * s + 0.05 * g * g
             w -= 0.01 * (m / (1 - 0.8**t)) / (math.sqrt(s / (1 - 0.95**t)) + 1e-6)

@@ -216,7 +216,7 @@ def test_a_missing_parameter_is_not_drawn_in_silence(tmp_path, missing):
         {"layers": [{**SPEC["layers"][0], "extra": 1}]},
         {"layers": []},
         {"layers": 3},
-        {"loss": "hinge"},
+        {"loss": "ctc"},
         {"dtype": "float16"},
         {"dtype": "object"},
         {"seed": -1},

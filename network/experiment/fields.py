@@ -10,8 +10,8 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from .data.words import nearest
-from .errors import ExperimentError
+from ..data.words import nearest
+from ..errors import ExperimentError
 
 Check = Callable[[Any, str], Any]
 Fields = Mapping[str, Check]

@@ -9,16 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from .arrays import Array
-from .data import SYNTHETIC, Dataset, Split, load_digits, load_mnist
-from .data.download import Progress
-from .data.mnist import read_mnist
-from .data.preprocess import preprocess
-from .experiment_fields import refusal
-from .experiment_spec import MNIST_ROWS
-from .losses import BinaryCrossEntropy, CrossEntropy, Loss
-
-CORE_LOSSES = ("quadratic", "cross_entropy", "binary_cross_entropy")
+from ..arrays import Array
+from ..data import SYNTHETIC, Dataset, Split, load_digits, load_mnist
+from ..data.download import Progress
+from ..data.mnist import read_mnist
+from ..data.preprocess import preprocess
+from ..losses import CrossEntropy, Elementwise, Loss
+from .fields import refusal
+from .losses import CORE_LOSSES
+from .spec import MNIST_ROWS
 
 
 def load_data(
@@ -26,14 +25,15 @@ def load_data(
     folder: str | os.PathLike[str] | None = None,
     download: bool = True,
     progress: Progress | None = None,
+    data: Dataset | None = None,
 ) -> Dataset:
-    """The data that a specification names, preprocessed: x (samples, …) float32; y as preprocessing leaves it.
+    """The data that a specification names, or `data`, preprocessed: x (samples, …) float32; y as preprocessing leaves it.
 
     Raises:
         ExperimentError: the core has no such generator.
         DataError: the data cannot be loaded, or a preprocessing step does not fit it.
     """
-    dataset = _load(spec["data"], folder, download, progress)
+    dataset = _load(spec["data"], folder, download, progress) if data is None else data
     steps: Mapping[str, Any] = spec.get("preprocess", {})
     x_steps, y_steps = steps.get("x", []), steps.get("y", [])
     train_x, train_y = dataset.train
@@ -108,11 +108,19 @@ def _some_mnist(
     return Dataset("mnist", parts[0], parts[1], 10, (28, 28), f"first rows of MNIST, pixels {pixels}")
 
 
-def with_targets(dataset: Dataset, name: str, loss: Loss, outputs: int) -> Dataset:
+def are_distributions(dataset: Dataset, outputs: int) -> bool:
+    """Whether the targets are class numbers, or rows of as many numbers as there are outputs that sum to 1."""
+    return outputs > 1 and all(
+        y.ndim == 1 or (y.shape[1:] == (outputs,) and np.allclose(y.sum(axis=1), 1))
+        for _, y in dataset.parts.values()
+    )
+
+
+def with_targets(dataset: Dataset, name: str, loss: Loss, outputs: int) -> tuple[Dataset, bool]:
     """The data with targets in the form that the core prefers for a loss, where that changes no meaning.
 
-    One-hot rows become class numbers, which the core encodes as the same rows; for a single output targets become
-    a column, class numbers 0 and 1 with binary cross-entropy excepted.
+    One-hot rows become class numbers, which the core encodes as the same rows, and so does a column of zeros and ones
+    for a single output. Other targets become columns.
 
     Args:
         dataset: y as preprocessing left it.
@@ -120,36 +128,43 @@ def with_targets(dataset: Dataset, name: str, loss: Loss, outputs: int) -> Datas
         loss: of the network.
         outputs: width of its output.
 
+    Returns:
+        The data, and whether its targets are to broadcast against the outputs, which leaves them as they are.
+
     Raises:
-        ExperimentError: the targets' shape would broadcast against the output, or cross-entropy gets targets that are
-            no distributions: meanings that the core does not have.
+        ExperimentError: the targets' shape does not fit the outputs, or cross-entropy gets targets that are no
+            distributions.
         DataError, ShapeError: the targets do not fit the outputs.
     """
     parts = dataset.parts
-    for x, y in parts.values():
-        if name not in CORE_LOSSES:
-            _refuse_broadcast(name, y, (len(x), outputs))
+    if name not in CORE_LOSSES and _broadcasts(dataset.train[1], name, loss, outputs):
+        floats = {part: (x, y.astype(np.float32)) for part, (x, y) in parts.items()}
+        return _replaced(dataset, floats, 0), True
+    for y in (y for _, y in parts.values()):
         rows = loss.encode(y, outputs, np.float64)
-        if isinstance(loss, CrossEntropy) and not np.allclose(rows.sum(axis=1), 1):
+        if type(loss) is CrossEntropy and not np.allclose(rows.sum(axis=1), 1):
             raise refusal(
                 f"{name} on targets whose rows do not sum to 1", "loss", "use bce for several labels per row"
             )
-    classes, form = _best_form([y for _, y in parts.values()], dataset.classes, loss, outputs)
-    converted = {part: (x, _in_form(y, form)) for part, (x, y) in parts.items()}
+    classes, form = _best_form([y for _, y in parts.values()], dataset.classes, outputs)
+    return _replaced(dataset, {part: (x, _in_form(y, form)) for part, (x, y) in parts.items()}, classes), False
+
+
+def _replaced(dataset: Dataset, parts: Mapping[str, Split], classes: int) -> Dataset:
     return replace(
         dataset,
-        train=converted["train"],
-        test=converted["test"],
-        validation=converted.get("validation"),
+        train=parts["train"],
+        test=parts["test"],
+        validation=parts.get("validation"),
         classes=classes,
     )
 
 
-def _best_form(ys: list[Array], classes: int, loss: Loss, outputs: int) -> tuple[int, str]:
+def _best_form(ys: list[Array], classes: int, outputs: int) -> tuple[int, str]:
     """Number of classes, 0 for regression, and the form that shows them."""
     if outputs > 1 and all(y.ndim == 2 and _is_one_hot(y) for y in ys):
         return outputs, "from one-hot"
-    if outputs == 1 and isinstance(loss, BinaryCrossEntropy) and all(np.isin(y, (0, 1)).all() for y in ys):
+    if outputs == 1 and all(np.isin(y, (0, 1)).all() for y in ys):
         return 2, "class numbers"
     if outputs == 1 or ys[0].ndim > 1:
         return 0, "columns"
@@ -164,14 +179,25 @@ def _in_form(y: Array, form: str) -> Array:
     return y.reshape(len(y), -1).astype(np.float32)
 
 
-def _refuse_broadcast(name: str, y: Array, output: tuple[int, int]) -> None:
-    class_numbers = name in ("cce", "cce_logits") and y.ndim == 1 and y.dtype.kind in "iu"
-    if y.shape != output and not class_numbers:
-        raise refusal(
-            f"{name} of targets {y.shape} against outputs {output}",
-            "loss",
-            "targets are taken as they are: preprocess.y = [['column']] or [['one_hot', n]] gives them the shape",
-        )
+def _broadcasts(y: Array, name: str, loss: Loss, outputs: int) -> bool:
+    """Whether y (samples, …) and outputs (samples, outputs) have different shapes that NumPy makes fit all the same.
+
+    Raises:
+        ExperimentError: they have different shapes that do not fit.
+    """
+    fits = y.shape == (len(y), outputs)
+    class_numbers = name in ("cce", "cce_logits") and y.ndim == 1 and y.dtype.kind in "iu" and outputs > 1
+    if fits or class_numbers:
+        return False
+    # The frameworks' losses on logits refuse such targets themselves.
+    each = isinstance(loss, Elementwise) and name != "bce_logits"
+    if each and ((y.ndim == 1 and outputs == 1) or y.shape == (len(y), 1)):
+        return True
+    raise refusal(
+        f"{name} of targets {y.shape} against outputs {(len(y), outputs)}",
+        "loss",
+        "targets are taken as they are: preprocess.y = [['column']] or [['one_hot', n]] gives them the shape",
+    )
 
 
 def _is_one_hot(y: Array) -> bool:

@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from .data import Dataset
-from .data.download import Progress
-from .errors import ExperimentError
-from .experiment_build import build, notes
-from .experiment_spec import parse
-from .hooks import Observer
-from .model import Sequential
-from .optimizers import Optimizer
-from .training import EpochResult, fit
+from ..data import Dataset
+from ..data.download import Progress
+from ..errors import ExperimentError
+from ..hooks import Observer
+from ..model import Sequential
+from ..optimizers import Optimizer
+from ..training import EpochResult, fit
+from .build import build, fit_options
+from .spec import parse
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Experiment:
 
         [[model.layers]]         # `type` is dense where `units` are given; else dropout, flatten, activation
         units = 30
-        activation = "relu"      # linear (default), relu, leaky_relu (slope 0.3), tanh, sigmoid, softmax
+        activation = "relu"      # linear (default), relu, leaky_relu (slope 0.3), elu, selu, tanh, sigmoid, softmax, ...
         init = "he"              # glorot_uniform (default), xavier, lecun, zeros, {kind = "normal", std = 0.1}, ...
 
         [[model.layers]]
@@ -47,22 +47,23 @@ class Experiment:
         name = "cross_entropy"   # the core's: quadratic, cross_entropy, binary_cross_entropy; or mse, cce, bce, ...
 
         [optimizer]
-        name = "sgd"             # sgd (momentum = 0.9), adam (beta1, beta2, eps)
-        lr = 0.1
-        l2 = 0.0                 # λ of λ/(2n) Σ w²
+        name = "sgd"             # sgd (momentum = 0.9, nesterov), adam (beta1, beta2, eps), rmsprop, adadelta (rho, eps)
+        lr = 0.1                 # decay and clipnorm as in Keras
+        l2 = 0.0                 # λ of λ/(2n) Σ w²; a layer's own l1 and l2 stand beside its units
 
         [train]
         epochs = 10
         batch_size = 10          # or "full"
         seed = 0                 # of initial values, dropout and order
+        # max_steps = 1000, frozen = ["hidden1"]
 
     The core's `cross_entropy` and `binary_cross_entropy` are those of probabilities, which a last softmax or sigmoid
     or, without one, the loss itself makes from the outputs. The other losses (`cce` on probabilities,
     `cce_logits` on logits, ...) are taken literally, so that a network with two softmaxes can be written down.
 
-    The vocabulary is larger than what the core can do: files with convolutions or other optimisers are read and
-    checked, and `build` refuses them by name. With `params` as a table of its own, `[data]` is in the long form, the
-    one in which `mnist` has `train` and `test` rows and pixels of 0..255; in the short form, or with
+    It is a vocabulary for faulty programs as well: gradients that are never cleared (`zero_grad = false`), updates
+    uphill (`gradient_sign = -1`), targets that broadcast. With `params` as a table of its own, `[data]` is in the long
+    form, the one in which `mnist` has `train` and `test` rows and pixels of 0..255; in the short form, or with
     `pixels = "unit"`, they are 0..1.
 
     Attributes:
@@ -178,20 +179,12 @@ class Experiment:
         """Seed of initial values, dropout and order."""
         return int(self.spec["train"].get("seed", 0))
 
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """Where what is built is not to the last bit what is written, in sentences.
-
-        Raises:
-            ExperimentError: the loss is not supported.
-        """
-        return notes(self.spec)
-
     def build(
         self,
         data_dir: str | os.PathLike[str] | None = None,
         download: bool = True,
         progress: Progress | None = None,
+        data: Dataset | None = None,
     ) -> tuple[Sequential, Optimizer, Dataset]:
         """A fresh network, its optimiser, and the data.
 
@@ -199,23 +192,17 @@ class Experiment:
             data_dir: folder of data that is read from files.
             download: whether missing files may be fetched.
             progress: see `load_mnist`.
+            data: data of your own in place of what `[data]` names, before preprocessing.
 
         Raises:
-            ExperimentError: the core cannot do this, by name, or parts do not fit together.
+            ExperimentError: there is no such data, or parts do not fit together.
             DataError: the data cannot be loaded or does not fit the loss.
         """
-        return build(self.spec, data_dir, download, progress)
+        return build(self.spec, data_dir, download, progress, data)
 
     def fit_options(self, dataset: Dataset) -> dict[str, Any]:
-        """The keyword arguments that `fit` needs to train as written: epochs, batch, seed, shuffle."""
-        train, samples = self.spec["train"], len(dataset.train[0])
-        batch = samples if train["batch_size"] == "full" else min(train["batch_size"], samples)
-        return {
-            "epochs": self.epochs,
-            "batch": batch,
-            "seed": self.seed,
-            "shuffle": train.get("shuffle", True),
-        }
+        """The keyword arguments that `fit` needs to train as written: epochs, batch, seed, shuffle and others."""
+        return fit_options(self.spec["train"], len(dataset.train[0]))
 
     def run(
         self, data_dir: str | os.PathLike[str] | None = None, **hooks: Observer

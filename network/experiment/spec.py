@@ -1,7 +1,7 @@
 """The vocabulary of experiments: which fields there are and what they may hold.
 
-It is the one in which faulty programs are written down, so it has words for more than the core can do;
-experiment_build.py says what it can. `parse` brings a specification into its full form: every shorthand
+It is the one in which faulty programs are written down, so it has words for mistakes too (see `faults.py`), and for
+data that only the programs' collection has. `parse` brings a specification into its full form: every shorthand
 (`loss = "mse"`, a layer without `type`, generator arguments beside `kind`) is written out, no default is added.
 """
 
@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from .data import NAMES
-from .errors import ExperimentError
-from .experiment_fields import (
+from ..data import NAMES
+from ..errors import ExperimentError
+from .fields import (
     Check,
     Fields,
     anything,
@@ -223,7 +223,7 @@ MODEL = table(
 # --- training ---------------------------------------------------------------------------------------------------
 
 LOSS_FIELDS: Fields = {
-    "clip": SHARE,
+    "clip": number(minimum=0, below=0.5),
     "renormalise": boolean,
     "reduction": choice(("mean", "sum"), "'mean' or 'sum'"),
     "over_outputs": choice(("mean", "sum"), "'mean' or 'sum'"),
