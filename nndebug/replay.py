@@ -168,11 +168,15 @@ class Replay:
             self._gradients.append((self._claimed + self._penalty_gradient(self._base))[self._entries])
 
     def _penalty_gradient(self, parameters: Array) -> Array:
-        """λ/n · w on the weights (entries,), or a single 0."""
-        if not self._l2:
+        """λ/n · w on the weights and what the layers' own penalties add (entries,), or a single 0."""
+        wide, own = parameters.astype(np.float64), getattr(self.network, "penalties", None)
+        if not self._l2 and own is None:
             return np.zeros(1)
         decay = self._l2 / max(self._samples, 1)
-        return np.asarray(decay * parameters.astype(np.float64) * self.network.weight_mask)
+        gradient = np.asarray(decay * wide * self.network.weight_mask)
+        if own is not None:
+            own.add_gradient(wide, gradient)
+        return gradient
 
     def _right_update(self, gradients: Array) -> Array:
         """What the update after the last of all gradients (updates, sampled entries) is to do: all so far minus all before."""
@@ -209,11 +213,14 @@ class Replay:
     def _loss(self, parameters: Array) -> float:
         double = self._set(self._double, parameters)
         output = double.forward(self.network.input)
-        penalty = 0.0
+        own = getattr(self.network, "penalties", None)
+        penalty = 0.0 if own is None else own.value(parameters)
         if self._l2:
             weights = parameters * self.network.weight_mask
-            penalty = 0.5 * self._l2 / max(self._samples, 1) * float(weights @ weights)
-        return float(np.mean(double.loss.per_sample(output, self._target))) + penalty
+            penalty += 0.5 * self._l2 / max(self._samples, 1) * float(weights @ weights)
+        losses = double.loss.per_sample(output, self._target)
+        summed = getattr(double.loss, "reduction", "mean") == "sum"
+        return float(np.sum(losses) if summed else np.mean(losses)) + penalty
 
 
 def _sample(sizes: Mapping[str, int]) -> tuple[Array, dict[str, slice]]:

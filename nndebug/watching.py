@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,17 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from .adapters.layered import LayeredAdapter, describe_sites
+from .adapters.layered import LayeredAdapter
 from .adapters.shapes import ShapeWatch
 from .chance import class_labels, class_shares, loss_at_chance
 from .errors import UserError
 from .evaluation.check import EvaluationCheck
 from .evaluation.trial import Trial
+from .manifest import extent, of_loss, of_network, of_optimizer, square
 from .probe import PROBE_ROWS, Probe
 from .schedule import Schedule
 from .session import Session
 from .signals import Array
-from .stats import Moments
 
 
 def watch(
@@ -94,7 +93,7 @@ class Watch(Session):
         strict: bool,
         preflight: float = 0.0,
     ) -> None:
-        super().__init__(_facts(network), folder, schedule, name, report, png, strict)
+        super().__init__(of_network(network), folder, schedule, name, report, png, strict)
         self.network, self._image_shape, self._preflight = network, image_shape, preflight
         self._adapter = LayeredAdapter(network, self._recorder)
         self._trial = Trial(network, self._recorder)
@@ -146,28 +145,27 @@ class Watch(Session):
 
     def _begin(self, training: Any) -> None:
         targets = self.network.loss.encode(training.y, self._outputs(training.x), self.network.dtype)
-        labels = class_labels(training.y, targets, self.network.loss)
+        labels = class_labels(training.y, targets)
         if self._adapter.probe is None:
             self._adapter.probe = Probe(self.network, training.x, targets, labels)
-        classes = (
-            targets.shape[1] if labels is not None and targets.shape[1] > 1 else 2 * (labels is not None)
-        )
-        optimizer = training.optimizer
+        several = targets.ndim == 2 and targets.shape[1] > 1
+        classes = 0 if labels is None else targets.shape[1] if several else 2
+        optimizer, loss = training.optimizer, self.network.loss
         self._recorder.update_manifest(
             {
-                "loss": self.network.loss.kind,
-                "loss_at_chance": loss_at_chance(self.network.loss.kind, targets),
+                **of_loss(loss),
+                "optimizer": of_optimizer(optimizer),
+                "loss_at_chance": loss_at_chance(loss, targets),
                 "classes": classes,
                 "class_shares": [] if labels is None else class_shares(labels, classes),
                 "validation_counts": self._validation_counts(training.validation, classes),
-                "optimizer": {"kind": optimizer.kind, "rate": optimizer.rate, "l2": optimizer.l2},
                 "batch": training.batch,
                 "epochs": training.epochs,
                 "seed": training.seed,
                 "samples": len(training.x),
                 "probe_rows": min(PROBE_ROWS, len(training.x)),
-                "input": _extent(training.x, self._adapter.probe.x),
-                "image_shape": self._image_shape or _square(self._adapter.probe.x),
+                "input": extent(training.x, self._adapter.probe.x),
+                "image_shape": self._image_shape or square(self._adapter.probe.x),
             }
         )
         self._trial.begin(training)
@@ -235,40 +233,8 @@ class Watch(Session):
         if validation is None or not classes:
             return []
         targets = self.network.loss.encode(validation[1], self._outputs(validation[0]), self.network.dtype)
-        labels = class_labels(validation[1], targets, self.network.loss)
+        labels = class_labels(validation[1], targets)
         return [] if labels is None else np.bincount(labels, minlength=classes).tolist()
 
     def _outputs(self, x: Array) -> int:
         return int(self.network.twin().forward(x[:1]).shape[1])
-
-
-def _facts(network: Any) -> dict[str, Any]:
-    """What is known of a run before it begins."""
-    return {
-        "network": {
-            "description": network.describe(),
-            "parameters": int(network.flat_parameters.size),
-            "dtype": str(network.dtype),
-            "init": {
-                layer.name: getattr(layer.init, "__name__", str(layer.init))
-                for layer in network.layers
-                if hasattr(layer, "init")
-            },
-            "seed": network.seed,
-        },
-        "sites": [site.to_json() for site in describe_sites(network)],
-        "loss": network.loss.kind,
-    }
-
-
-def _square(probe: Array) -> list[int] | None:
-    """(side, side) if rows look like flat square grey images: at least 8 × 8, no negative value, many zeros."""
-    side = math.isqrt(probe.shape[1]) if probe.ndim == 2 else 0
-    looks = side >= 8 and side * side == probe.shape[1] and probe.min() >= 0 and np.mean(probe == 0) > 0.2
-    return [side, side] if looks else None
-
-
-def _extent(x: Array, rows: Array) -> dict[str, float]:
-    """Smallest and largest input, over all; mean and spread on the probe's rows, which cost no pass in float64."""
-    some = Moments.of(rows)
-    return {"mean": some.mean, "std": some.std, "minimum": float(x.min()), "maximum": float(x.max())}

@@ -74,9 +74,6 @@ def test_initial_kernels_have_the_spread_of_their_fans(init, spread):
         ([{"type": "flatten"}, CONV], "model.layers[1]: conv expects images (channels, height, width), got samples of shape (64,)"),
         ([{"type": "pool", "size": 9}], "model.layers[0]: max_pool (MaxPool2D 9x9) expects images of 9x9 or more"),
         ([CONV, {"type": "dense", "units": 3}], "model.layers[1]: dense expects rows of numbers"),
-        ([{**CONV, "l2": 0.1}], "l2 that differs between layers (0, 0.1): not supported yet"),
-        ([{**CONV, "kernel": 4, "padding": "same"}], "padding same of an even kernel: not supported yet"),
-        ([{**CONV, "init": {"kind": "he"}, "bias_init": {"kind": "he"}}], "bias_init he: not supported yet"),
     ],
 )  # fmt: skip
 def test_what_does_not_fit_is_refused_by_place(items, message):

@@ -69,6 +69,7 @@ ALLOWED = {
     "nndebug.evaluation.trial": {"numpy", *SUMMARIES, "nndebug.recorder", "nndebug.evaluation.check"},
     "nndebug.faults": {"numpy", "nndebug.core", "nndebug.signals", *BASE},
     "nndebug.session": {"numpy", "nndebug"},
+    "nndebug.manifest": {"numpy", *SUMMARIES, "nndebug.adapters"},
     "nndebug.watching": {"numpy", "nndebug"},
     "nndebug.cli": {"numpy", "rich", "nndebug"},
 }

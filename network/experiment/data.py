@@ -147,7 +147,9 @@ def with_targets(dataset: Dataset, name: str, loss: Loss, outputs: int) -> tuple
                 f"{name} on targets whose rows do not sum to 1", "loss", "use bce for several labels per row"
             )
     classes, form = _best_form([y for _, y in parts.values()], dataset.classes, outputs)
-    return _replaced(dataset, {part: (x, _in_form(y, form)) for part, (x, y) in parts.items()}, classes), False
+    return _replaced(
+        dataset, {part: (x, _in_form(y, form)) for part, (x, y) in parts.items()}, classes
+    ), False
 
 
 def _replaced(dataset: Dataset, parts: Mapping[str, Split], classes: int) -> Dataset:

@@ -128,8 +128,11 @@ class _NeverCleared(Optimizer):
 
 def faulty_updates(kind: type[Optimizer], train: Mapping[str, Any]) -> type[Optimizer]:
     """The optimiser as the training uses it: `kind` itself, unless the update has a fault."""
-    faults = [_Uphill] * (train.get("gradient_sign", 1) < 0)
-    faults += [_NeverCleared] * (not train.get("zero_grad", True))
+    faults: list[type[Optimizer]] = []
+    if train.get("gradient_sign", 1) < 0:
+        faults.append(_Uphill)
+    if not train.get("zero_grad", True):
+        faults.append(_NeverCleared)
     return type(kind.__name__, (*faults, kind), {}) if faults else kind
 
 

@@ -69,7 +69,5 @@ def _core_loss(name: str, activation: str) -> tuple[Loss, bool]:
     own, other = ("softmax", "sigmoid") if name == "cross_entropy" else ("sigmoid", "softmax")
     if activation == other:
         fitting = "cross_entropy" if other == "softmax" else "binary_cross_entropy"
-        raise refusal(
-            f"{name} after {other}", "loss.name", f"{fitting} goes with {other}; {name} has {own}"
-        )
+        raise refusal(f"{name} after {other}", "loss.name", f"{fitting} goes with {other}; {name} has {own}")
     return CrossEntropy() if name == "cross_entropy" else BinaryCrossEntropy(), activation == own

@@ -100,8 +100,9 @@ class ProbabilityBinaryCrossEntropy(Elementwise):
 
     def slopes(self, output: Array, target: Array, out: Array | None = None) -> Array:
         p = _clipped(output, self.clip)
-        slope = (1 - target) / (1 - p) - target / p
-        return np.multiply(slope, _inside(output, self.clip), out=out)
+        slope = np.asarray((1 - target) / (1 - p) - target / p)
+        slopes: Array = np.multiply(slope, _inside(output, self.clip), out=out)
+        return slopes
 
 
 def _checked(clip: float) -> float:
@@ -111,7 +112,7 @@ def _checked(clip: float) -> float:
 
 
 def _clipped(p: Array, clip: float) -> Array:
-    return np.clip(p, clip, 1 - clip) if clip else p
+    return np.asarray(np.clip(p, clip, 1 - clip)) if clip else p
 
 
 def _inside(p: Array, clip: float) -> Array | bool:

@@ -16,8 +16,7 @@ class Quadratic(Elementwise):
 
     def values(self, output: Array, target: Array) -> Array:
         error = output - target
-        np.multiply(error, error, out=error)
-        return np.multiply(error, 0.5, out=error)
+        return np.asarray(0.5 * error * error)
 
     def slopes(self, output: Array, target: Array, out: Array | None = None) -> Array:
         return np.subtract(output, target, out=out)
@@ -52,9 +51,9 @@ class Hinge(Elementwise):
         return np.asarray(np.maximum(1 - (2 * target - 1) * output, 0))
 
     def slopes(self, output: Array, target: Array, out: Array | None = None) -> Array:
-        signs = 2 * target - 1
-        inside = signs * output <= 1
-        return np.multiply(-signs, inside, out=out)
+        signs = np.asarray(2 * target - 1)
+        slopes: Array = np.multiply(-signs, signs * output <= 1, out=out)
+        return slopes
 
     def check(self, target: Array) -> None:
         if (target < 0).any():

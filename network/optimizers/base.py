@@ -27,7 +27,7 @@ class Optimizer:
         clip_norm: the gradient of a parameter array, penalties included, is scaled down to this norm where it is larger.
 
     Attributes:
-        rate: the learning rate of this update, or of the next; set it for a schedule of your own.
+        rate: the learning rate of the next update; set it for a schedule of your own.
         samples: number of training samples n, which `fit` sets; λ/n is what one step feels.
 
     Raises:
@@ -51,7 +51,7 @@ class Optimizer:
         if clip_norm is not None and not clip_norm > 0:
             raise NetworkError(f"clip_norm {clip_norm} is not a positive number", help="1 is usual")
         self.rate, self.l2, self.samples = float(rate), float(l2), 1
-        self.first_rate, self.decay, self.clip_norm = self.rate, float(decay), clip_norm
+        self.decay, self.clip_norm = float(decay), clip_norm
         self._network: Sequential | None = None
         self._state: dict[str, Array] = {}
         self._updates = 0
@@ -59,10 +59,8 @@ class Optimizer:
     def step(self, network: Sequential) -> None:
         """One update of the network's parameters from its gradients; observers see it before and after."""
         if self._network is not network:
+            self.rate *= 1 + self.decay * self._updates
             self._network, self._state, self._updates = network, {}, 0
-        if self.decay:
-            self.rate = self.first_rate / (1 + self.decay * self._updates)
-            self._updates += 1
         if network.observed["before_step"]:
             network.hooks.emit("before_step", self)
         gradient = self.gradient(network)
@@ -74,6 +72,9 @@ class Optimizer:
             network.flat_parameters[network.frozen] = kept
         if network.observed["after_step"]:
             network.hooks.emit("after_step", self)
+        if self.decay:
+            self._updates += 1
+            self.rate *= (1 + self.decay * (self._updates - 1)) / (1 + self.decay * self._updates)
 
     def update(self, parameters: Array, gradient: Array) -> None:
         """Changes parameters (entries,) in place; must leave gradient (entries,) as it is."""

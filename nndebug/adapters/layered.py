@@ -217,7 +217,7 @@ class LayeredAdapter:
                 else:
                     self._values(name)["gradient.norm"] = math.sqrt(gradient.dot(gradient))
         if tier == 1:
-            if optimizer.l2:
+            if optimizer.l2 or getattr(self.network, "penalties", None):
                 self._values(RUN)["penalty"] = optimizer.penalty(self.network)
             self._before = self.network.flat_parameters.copy()
             if replay := self._replay:

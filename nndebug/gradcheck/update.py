@@ -21,6 +21,8 @@ from .tape import site
 
 UPDATES = 2
 KNOWN = ("sgd", "momentum", "adam")
+BEYOND = ("nesterov", "clip_norm")
+"""Settings of an optimiser that make another rule of it, which is not known here."""
 
 
 @dataclass(frozen=True)
@@ -70,9 +72,9 @@ class Rule:
 
 
 def rule_of(optimizer: Any) -> Rule | None:
-    """The rule that an optimiser says it follows, with its numbers; None if its kind is not known."""
+    """The rule that an optimiser says it follows, with its numbers; None if it is not known."""
     kind = getattr(optimizer, "kind", type(optimizer).__name__)
-    if kind not in KNOWN:
+    if kind not in KNOWN or any(getattr(optimizer, name, None) for name in BEYOND):
         return None
     names = ("momentum", "beta1", "beta2", "epsilon")
     numbers: dict[str, Any] = {n: float(getattr(optimizer, n)) for n in names if hasattr(optimizer, n)}
@@ -95,7 +97,7 @@ def check_update(network: Any, optimizer: Any, rng: np.random.Generator) -> tupl
     rule = rule_of(optimizer)
     if rule is None:
         kind = getattr(optimizer, "kind", type(optimizer).__name__)
-        reason = f"the update rule of {kind} is not known (known: {', '.join(KNOWN)})"
+        reason = f"the update rule of {kind} is not known (known, without {' and '.join(BEYOND)}: {', '.join(KNOWN)})"
         return [
             unresolved(*_split(network, key), "update", v.size, reason) for key, v in parameters.items()
         ], []
@@ -211,6 +213,9 @@ def _run(
     fresh.l2 = l2
     # A copy of its own for every run: an optimiser keeps its state as long as it sees the same network.
     twin = network.copy()
+    # What changes the rule from step to step or layer by layer is not what is checked here.
+    for part, plain in ((fresh, {"decay": 0.0}), (twin, {"penalties": None, "frozen": None})):
+        vars(part).update({name: value for name, value in plain.items() if hasattr(part, name)})
     for key, value in twin.parameters.items():
         value[...] = start[key]
     for update in range(UPDATES):

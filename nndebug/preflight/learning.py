@@ -29,7 +29,7 @@ def overfit(subject: Subject) -> dict[str, Any]:
         raise NotApplicable("no optimiser was given")
     rows = few(subject)
     x, y = subject.x[rows], subject.needs_targets[rows]
-    chance = loss_at_chance(subject.loss.kind, y)
+    chance = loss_at_chance(subject.loss, y)
     start = _loss(subject, subject.network(True), x, y)
     reference = max(start, chance or 0.0) if np.isfinite(start) else chance or np.inf
     enough = BY_HEART * reference

@@ -29,9 +29,7 @@ def start(subject: Subject) -> dict[str, Any]:
         if subject.targets is not None:
             losses = subject.loss.per_sample(output, subject.targets[subject.rows])
             found["loss"] = float(np.mean(losses, dtype=np.float64))
-            found["chance"] = (
-                loss_at_chance(subject.loss.kind, subject.targets) if subject.targets.ndim == 2 else None
-            )
+            found["chance"] = loss_at_chance(subject.loss, subject.targets)
     return found
 
 

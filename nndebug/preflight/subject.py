@@ -92,8 +92,8 @@ class Subject:
         self.labels: Array | None = None
         try:
             self.targets = np.asarray(self.loss.encode(y, self.outputs, self.dtype))
-            if self.targets.ndim == 2:
-                self.labels = class_labels(y, self.targets, self.loss)
+            if self.targets.ndim in (1, 2):
+                self.labels = class_labels(y, self.targets)
         except Exception as error:  # what a loss of the user's own may raise is not known
             self.refusal = f"{type(error).__name__}: {error}"
 

@@ -56,7 +56,7 @@ def penalised(change):
     """SGD whose penalised gradient is `change(optimizer, network)`."""
 
     class Changed(SGD):
-        def _with_penalty(self, network):
+        def gradient(self, network):
             return change(self, network) if self.l2 else network.flat_gradients
 
     return Changed(0.1, l2=0.01)

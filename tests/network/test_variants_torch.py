@@ -169,7 +169,7 @@ def test_optimisers_with_penalties_of_the_layers(name, penalty):
     x, y = samples(16)
     for step in range(8):
         network.differentiate(x, y)
-        rate = peer.param_groups[0]["lr"] = make().rate / (1 + make().decay * step)
+        rate = peer.param_groups[0]["lr"] = make().rate / (1 + optimizer.decay * step)
         peer.zero_grad()
         hidden = torch.tanh(torch.tensor(x) @ p["h.weight"] + p["h.bias"])
         loss = torch.nn.functional.cross_entropy(hidden @ p["out.weight"] + p["out.bias"], torch.tensor(y))
@@ -178,8 +178,8 @@ def test_optimisers_with_penalties_of_the_layers(name, penalty):
         assert optimizer.penalty(network) == pytest.approx(float(torch.as_tensor(extra).detach()), rel=1e-10)
         (loss + extra).backward()
         peer.step()
-        optimizer.step(network)
         assert optimizer.rate == pytest.approx(rate)
+        optimizer.step(network)
     for parameter, value in network.parameters.items():
         np.testing.assert_allclose(value, p[parameter].detach(), **EXACT, err_msg=parameter)
 
