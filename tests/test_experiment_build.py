@@ -170,6 +170,7 @@ def test_full_batches_are_the_whole_training_part():
     assert results[-1].steps == 3
 
 
+@pytest.mark.filterwarnings("ignore:(invalid value|divide by zero)")
 @settings(max_examples=60)
 @given(
     data=st.sampled_from(
@@ -194,4 +195,5 @@ def test_whatever_builds_trains(data, activation, units, loss, steps):
         assert "\n" not in str(error)  # noqa: PT017
     else:
         assert len(results) == 1
-        assert np.isfinite(network.flat_parameters).all()
+        # A logarithm of outputs that are no probabilities, or a division by their sum, may give anything.
+        assert np.isfinite(network.flat_parameters).all() or loss == "cce"

@@ -54,16 +54,16 @@ class Trial:
         """
         x = np.ascontiguousarray(x, self.network.dtype)
         outputs, loss = self._outputs(x), self.network.loss
-        labels = class_labels(
-            np.asarray(y), loss.encode(np.asarray(y), outputs.shape[1], self.network.dtype), loss
-        )
+        targets = loss.encode(np.asarray(y), outputs.shape[1], self.network.dtype)
+        labels, threshold = class_labels(np.asarray(y), targets), getattr(loss, "threshold", 0.0)
         if labels is None:
             return None
-        judged = check_accuracy(value, outputs, labels, threshold=0.0)
+        judged = check_accuracy(value, outputs, labels, threshold=threshold)
         if not judged:
             older = {name: self._outputs(x, weights) for name, weights in self._older.items()}
             judged = check_accuracy(
-                value, outputs, labels, inputs=x, network=self.network, earlier=older, counts=self._counts, threshold=0.0
+                value, outputs, labels, inputs=x, network=self.network, earlier=older, counts=self._counts,
+                threshold=threshold,
             )  # fmt: skip
         figures = {"evaluation.reported": judged.value, "evaluation.accuracy": judged.accuracy}
         self._recorder.probe(step, epoch, {RUN: figures})
