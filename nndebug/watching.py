@@ -144,6 +144,11 @@ class Watch(Session):
     # --- events of the training -------------------------------------------------------------------------------
 
     def _begin(self, training: Any) -> None:
+        # A second `fit` under the same watch goes on counting.
+        self._epochs_before = self._adapter.epoch - 1 if self._adapter.step else 0
+        self._epochs, self._last_facts = training.epochs, dict[str, float]()
+        if self._adapter.step == 0 and self._preflight and self.run.preflight is None:
+            self._recorder.guard("the preflight", lambda: self._fly(training), lambda: None)
         targets = self.network.loss.encode(training.y, self._outputs(training.x), self.network.dtype)
         labels = class_labels(training.y, targets)
         if self._adapter.probe is None:
@@ -169,11 +174,6 @@ class Watch(Session):
             }
         )
         self._trial.begin(training)
-        # A second `fit` under the same watch goes on counting.
-        self._epochs_before = self._adapter.epoch - 1 if self._adapter.step else 0
-        self._epochs, self._last_facts = training.epochs, dict[str, float]()
-        if self._adapter.step == 0 and self._preflight and self.run.preflight is None:
-            self._recorder.guard("the preflight", lambda: self._fly(training), lambda: None)
         if self._adapter.step == 0:
             self._adapter.end_epoch(0, {})
         self._started = time.perf_counter()

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 import nndebug
-from network import SGD, Adam, BatchNorm, CrossEntropy, Dense, Dropout, ReLU, Sequential, fit
+from network import SGD, Adam, BatchNorm, CrossEntropy, Dense, Dropout, ReLU, Sequential
 from nndebug.errors import UserError
+from nndebug.preflight import running
 from nndebug.preflight.result import Preflight
 from nndebug.run import Run
 from tests.watching import data, make, train
@@ -113,27 +114,37 @@ def test_rules_say_why_they_did_not_look():
     assert "there was no preflight: watch(..., preflight=True)" in reasons
 
 
-class Broken(Dense):
-    """Its forward fails for a batch of five, the awkward size."""
+def test_a_part_that_fails_is_told_once_and_hurts_nothing(monkeypatch):
+    def fails(subject):
+        raise RuntimeError("no idea")
 
-    def forward(self, x):
-        if len(x) == 20:
-            raise RuntimeError("twenty is too many")
-        return super().forward(x)
-
-
-def test_a_part_that_fails_is_told_once_and_hurts_nothing():
-    x, y = data()
-    network, plain = (Sequential(Broken(12, 4), loss=CrossEntropy()) for _ in range(2))
+    monkeypatch.setattr(running, "PARTS", {**running.PARTS, "overfit": fails})
+    network, plain = make(), make()
     with (
-        pytest.warns(RuntimeWarning, match="part 'overfit' failed: RuntimeError: twenty is too many") as told,
+        pytest.warns(RuntimeWarning, match="part 'overfit' failed: RuntimeError: no idea") as told,
         nndebug.watch(network, preflight=PLENTY) as watching,
     ):
-        fit(network, (x, y), SGD(0.1), epochs=2, batch=7)
-    fit(plain, (x, y), SGD(0.1), epochs=2, batch=7)
+        train(network)
+    train(plain)
     assert len(told) == 1
     assert network.flat_parameters.tobytes() == plain.flat_parameters.tobytes()
     assert watching.run.preflight.has("sweep") and watching.run.preflight.has("gradcheck")
+    assert any("no idea" in finding.message for finding in watching.result.findings)
+
+
+class Picky(Dense):
+    """Takes batches of seven rows alone, as a program with a number in place of the batch size does."""
+
+    def forward(self, x):
+        return super().forward(x.reshape(7, -1) if len(x) > 1 else x)
+
+
+def test_a_network_for_one_batch_size_is_judged_all_the_same():
+    x, y = data(210)
+    network = Sequential(Picky(12, 4), loss=CrossEntropy())
+    result = nndebug.check(nndebug.preflight(network, x, y, optimizer=SGD(0.1), batch=7, seconds=PLENTY))
+    assert result.causes[0].kind == "shape_mismatch"
+    assert "a batch of 7 works, one of 2 raises" in result.verdict
 
 
 def test_it_refuses_what_has_no_layers_and_rows_that_do_not_match():

@@ -1,4 +1,5 @@
-"""Causes, one function each, in files by place in the chain: data, structure, initial values, update, dynamics.
+"""Causes, one function each, in files by place in the chain: data, structure, output, initial values, backward,
+update, dynamics.
 
 Each looks for the findings that support it and says what it did, or nothing. Add yours to its file and to `LOOKS`.
 """
@@ -9,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ..findings import Cause, Severity
-from . import backward, data, dynamics, evaluation, initial, structure, update
+from . import backward, data, dynamics, evaluation, initial, output, structure, update
 from .evidence import Findings, cause
 from .vocabulary import Kind
 
@@ -24,6 +25,22 @@ LOOKS: tuple[Look, ...] = (
     structure.shape_mismatch,
     data.wrong_preprocessing,
     data.unnormalised_input,
+    data.unnormalised_target,
+    data.scaled_twice,
+    data.corrupted_labels,
+    data.class_imbalance,
+    data.train_test_overlap,
+    output.target_shape_broadcast,
+    output.wrong_axis,
+    output.wrong_output_units,
+    output.wrong_output_activation,
+    output.redundant_output_activation,
+    output.wrong_loss,
+    output.unstable_loss,
+    output.wrong_loss_reduction,
+    structure.softmax_inside,
+    structure.missing_hidden_nonlinearity,
+    structure.missing_layer,
     initial.constant_init,
     initial.negative_biases,
     initial.init_too_large,

@@ -33,7 +33,21 @@ _BY_PART = {
     "bias": Kind.WRONG_BIAS_GRADIENT,
 }
 
-_EFFECTS = ("NND307", "NND405", "NND204", "NND304", "NND411", "NND401", "NND201", "NND101")
+_OF_SHAPES = ("shape", "broadcast", "aligned")
+"""Words of the errors that NumPy raises for shapes that do not fit."""
+
+_EFFECTS = (
+    "NND003",
+    "NND505",
+    "NND307",
+    "NND405",
+    "NND204",
+    "NND304",
+    "NND411",
+    "NND401",
+    "NND201",
+    "NND101",
+)
 
 
 def wrong_gradient(run: Run, found: Findings) -> Cause | None:
@@ -60,6 +74,8 @@ def wrong_gradient(run: Run, found: Findings) -> Cause | None:
 
 
 def _kind(finding: Finding) -> Kind:
+    if finding.evidence["part"] == "backward" and any(word in finding.message for word in _OF_SHAPES):
+        return Kind.SHAPE_MISMATCH
     names = " ".join([finding.message, *(mistake["name"] for mistake in finding.evidence["mistakes"][:1])])
     for words, kind in _BY_NAME:
         if words in names:

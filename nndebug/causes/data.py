@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..findings import Cause
-from .evidence import CHAIN, PROOF, Findings, cause
+from ..findings import Cause, Severity
+from .evidence import CHAIN, PATTERN, PROOF, Findings, cause, failing
 from .vocabulary import Kind
 
 if TYPE_CHECKING:
@@ -31,18 +31,116 @@ def wrong_preprocessing(run: Run, found: Findings) -> Cause | None:
 
 
 def unnormalised_input(run: Run, found: Findings) -> Cause | None:
-    extent = run.manifest.get("input") or {}
+    extent, scale = run.manifest.get("input") or {}, found.first("NND701")
     largest = max(abs(extent.get("minimum", 0.0)), abs(extent.get("maximum", 0.0)))
-    roots = found.of("NND101", "NND203", "NND205", "NND411", "NND401", "NND202", "NND201", "NND204", "NND503")
-    if largest <= _LARGE_INPUT or not roots:
+    effects = found.of(
+        "NND101", "NND203", "NND205", "NND411", "NND401", "NND202", "NND201", "NND204", "NND503"
+    )
+    roots = [*([scale] if scale else []), *effects]
+    serious = bool(scale) and scale is not None and scale.severity is not Severity.INFO
+    if not roots or not (largest > _LARGE_INPUT or serious) or not (effects or serious):
         return None
+    sentence = f"The inputs are not scaled: they go from {extent.get('minimum', 0.0):.3g} to {extent.get('maximum', 0.0):.3g}."
+    if scale and largest <= _LARGE_INPUT:
+        sentence = f"The inputs are not scaled: {scale.message}."
     return cause(
         Kind.UNNORMALISED_INPUT,
         run.sites[0].name,
         found,
         roots,
-        CHAIN,
-        f"The inputs are not scaled: they go from {extent['minimum']:.3g} to {extent['maximum']:.3g}.",
+        CHAIN if effects and largest > _LARGE_INPUT else PATTERN,
+        sentence,
         first_step=0,
         help="divide the inputs by their largest value, or standardise every column",
+    )
+
+
+def unnormalised_target(run: Run, found: Findings) -> Cause | None:
+    finding = found.first("NND704")
+    if not finding or finding.severity is Severity.INFO:
+        return None
+    effects = found.of("NND101", "NND411", "NND401", "NND304", "NND201")
+    return cause(
+        Kind.UNNORMALISED_TARGET,
+        finding.site,
+        found,
+        [finding, *effects],
+        CHAIN if effects else PATTERN,
+        f"The targets are not scaled: they have a standard deviation of {finding.evidence['std']:.3g}.",
+        first_step=0,
+        help=finding.help,
+    )
+
+
+def scaled_twice(run: Run, found: Findings) -> Cause | None:
+    finding = found.first("NND709")
+    if not finding or not (finding.severity is not Severity.INFO or found.of("NND205", "NND402")):
+        return None
+    return cause(
+        Kind.WRONG_PREPROCESSING,
+        finding.site,
+        found,
+        [finding, *found.of("NND205", "NND402", "NND303", "NND505")],
+        CHAIN if finding.evidence["twice"] else PATTERN,
+        f"The inputs are scaled too far down: {finding.message}.",
+        first_step=0,
+        help=finding.help,
+    )
+
+
+def corrupted_labels(run: Run, found: Findings) -> Cause | None:
+    finding = found.first("NND705")
+    if not finding:
+        return None
+    figures = finding.evidence
+    if figures["proof"]:
+        sentence = f"The labels do not belong to their inputs: {finding.message}."
+        return cause(
+            Kind.CORRUPTED_LABELS, None, found, [finding], PROOF, sentence, first_step=0, help=finding.help
+        )
+    # Without a signal in the data, and a network that can learn by heart: it is the labels, not the network.
+    tried = run.preflight.measurements.get("overfit", {}) if run.preflight else {}
+    if not figures["unrelated"] or not failing(found) or not tried.get("share", 1.0) <= 0.1:
+        return None
+    return cause(
+        Kind.CORRUPTED_LABELS,
+        None,
+        found,
+        [finding],
+        0.9,
+        f"The labels do not belong to their inputs: a probe scores {figures['score']:.2f} on them, knowing nothing "
+        f"{figures['baseline']:.2f}; the network can learn by heart.",
+        first_step=0,
+        help="apply one permutation to inputs and labels; look at ten pairs",
+    )
+
+
+def train_test_overlap(run: Run, found: Findings) -> Cause | None:
+    finding = found.first("NND707")
+    if not finding or finding.severity is Severity.INFO:
+        return None
+    return cause(
+        Kind.TRAIN_TEST_OVERLAP,
+        None,
+        found,
+        [finding],
+        PROOF,
+        f"The held-out result is too good: {finding.message}.",
+        help=finding.help,
+    )
+
+
+def class_imbalance(run: Run, found: Findings) -> Cause | None:
+    finding = found.first("NND706")
+    if not finding or not (finding.evidence["ignored"] or found.of("NND604")):
+        return None
+    return cause(
+        Kind.CLASS_IMBALANCE,
+        None,
+        found,
+        [finding, *found.of("NND604")],
+        PATTERN,
+        f"The classes are out of balance: {finding.message}.",
+        first_step=0,
+        help=finding.help,
     )

@@ -68,6 +68,8 @@ def _what_the_rate_did(run: Run, found: Findings) -> tuple[Finding, str, float] 
         return died, f"{killed} of {died.site}'s {units} ReLU units died, most at {most}", PATTERN
     if drowned := found.first("NND204", at_birth=lambda share: share < 0.02):
         return drowned, f"since step {drowned.first_step:,} {drowned.message}", GUESS
+    if (outside := found.first("NND410", above=bool)) and outside.severity is not Severity.INFO:
+        return outside, outside.message, PATTERN
     if blown := found.first("NND101"):
         what = (
             f"the numbers grew until those of {blown.site} were no longer finite at step {blown.first_step:,}"
@@ -79,6 +81,18 @@ def _what_the_rate_did(run: Run, found: Findings) -> tuple[Finding, str, float] 
 def lr_too_low(run: Run, found: Findings) -> Cause | None:
     frozen = [f for f in found.of("NND403") if f.evidence.get("below_precision") and f.first_step == 0]
     slow = [f for f in found.of("NND402") if 0 < f.evidence["at_start"] < 1e-4] or frozen
+    below = found.first("NND410", above=lambda above: not above)
+    if not slow and below and below.severity is not Severity.INFO:
+        return cause(
+            Kind.LR_TOO_LOW,
+            None,
+            found,
+            [below],
+            PATTERN,
+            f"The learning rate is too low: {below.message}.",
+            first_step=0,
+            help=below.help,
+        )
     # Where something cut the gradient, small updates are a consequence.
     if not slow or found.of("NND305", "NND204", "NND201", "NND203"):
         return None

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..findings import Cause
-from .evidence import PATTERN, PROOF, Findings, cause
+from ..findings import Cause, Severity
+from .evidence import CHAIN, GUESS, PATTERN, PROOF, Findings, cause, failing
 from .vocabulary import Kind
 
 if TYPE_CHECKING:
@@ -15,10 +15,21 @@ if TYPE_CHECKING:
 def shape_mismatch(run: Run, found: Findings) -> Cause | None:
     finding = found.first("NND001")
     if not finding:
-        return None
+        return _hidden_mismatch(run, found)
     place = "" if finding.site == "run" else f" at {finding.site}"
     sentence = f"A shape does not fit{place}: {finding.message}."
     return cause(Kind.SHAPE_MISMATCH, finding.site, found, [finding], PROOF, sentence)
+
+
+def _hidden_mismatch(run: Run, found: Findings) -> Cause | None:
+    """What only an unlucky batch size shows; where the gradient check has the layer, it tells more."""
+    finding = found.first("NND003")
+    if not finding or "NND009" in found or "NND301" in found:
+        return None
+    sentence = f"A shape fits by accident only: {finding.message}."
+    return cause(
+        Kind.SHAPE_MISMATCH, None, found, [finding], PROOF, sentence, first_step=0, help=finding.help
+    )
 
 
 def wrong_hidden_activation(run: Run, found: Findings) -> Cause | None:
@@ -37,4 +48,55 @@ def wrong_hidden_activation(run: Run, found: Findings) -> Cause | None:
         f"{vanishing.message.removeprefix('its ')}.",
         first_step=0,
         help=vanishing.help,
+    )
+
+
+def softmax_inside(run: Run, found: Findings) -> Cause | None:
+    finding = found.first("NND802", activation=lambda kind: kind == "softmax")
+    if not finding or not failing(found):
+        return None
+    return cause(
+        Kind.WRONG_HIDDEN_ACTIVATION,
+        finding.site,
+        found,
+        [finding, *found.of("NND303", "NND505", "NND205")],
+        CHAIN,
+        f"A hidden layer ends in softmax: {finding.site}'s units share a sum of 1, and little of a sample gets through.",
+        first_step=0,
+        help=finding.help,
+    )
+
+
+def missing_hidden_nonlinearity(run: Run, found: Findings) -> Cause | None:
+    finding = found.first("NND801")
+    if not finding or finding.severity is Severity.INFO:
+        return None
+    layers, needed = finding.evidence["layers"], finding.evidence["needed"]
+    return cause(
+        Kind.MISSING_HIDDEN_NONLINEARITY,
+        finding.site,
+        found,
+        [finding, *found.of("NND505", "NND805")],
+        CHAIN if needed else PATTERN,
+        f"The hidden layers are linear: {', '.join(layers[:-1])} and {layers[-1]} follow one another without an activation"
+        + (", and the task is not linear." if needed else "."),
+        first_step=0,
+        help=finding.help,
+    )
+
+
+def missing_layer(run: Run, found: Findings) -> Cause | None:
+    finding = found.first("NND805")
+    if not finding or finding.severity is Severity.INFO:
+        return None
+    return cause(
+        Kind.MISSING_LAYER,
+        finding.site,
+        found,
+        [finding, *found.of("NND505")],
+        GUESS,
+        f"The network is too small: {finding.evidence['share']:.0%} of the loss of twenty samples is left after learning "
+        "them by heart.",
+        first_step=0,
+        help=finding.help,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..findings import Cause, Finding
+from ..findings import Cause, Finding, Severity
 from .evidence import PROOF, Findings, cause, not_applied
 from .vocabulary import Kind
 
@@ -14,6 +14,19 @@ if TYPE_CHECKING:
 
 def frozen_parameters(run: Run, found: Findings) -> Cause | None:
     frozen = [f for f in found.of("NND403") if not_applied(f)]
+    unmoved = found.first("NND408")
+    if unmoved and not (unmoved.evidence["frozen"] and unmoved.severity is Severity.INFO):
+        everything = not unmoved.evidence["moved"]
+        return cause(
+            Kind.FROZEN_PARAMETERS,
+            unmoved.site,
+            found,
+            [unmoved, *frozen],
+            PROOF,
+            f"{'The update is not applied' if everything else 'A part of the network is not trained'}: {unmoved.message}.",
+            first_step=0,
+            help=unmoved.help,
+        )
     if not frozen:
         return None
     names = ", ".join(f.site for f in frozen[:3]) + (" and others" if len(frozen) > 3 else "")

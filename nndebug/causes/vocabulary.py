@@ -84,6 +84,7 @@ class Kind(StrEnum):
         "train_test_preprocessing_mismatch",
         "held-out data that was treated otherwise",
     )
+    TRAIN_TEST_OVERLAP = "train_test_overlap", "held-out samples that were trained on"
     WRONG_METRIC = "wrong_metric", "a reported number that is not the quality"
     # none of these
     NOT_LEARNING = "not_learning", "nothing was learned, for a reason that no rule has found"

@@ -9,6 +9,9 @@ import numpy as np
 from ..signals import Array
 from .subject import NotApplicable, Subject
 
+RANGES = {"sigmoid": (0, 1), "softmax": (0, 1), "tanh": (-1, 1), "relu": (0, np.inf)}
+"""What an activation can give."""
+
 SAME = 1e-3
 """Per-sample results that differ by less than this, relative to their size, are the same (float32 rounding is 1e-6)."""
 
@@ -19,6 +22,7 @@ def fit(subject: Subject) -> dict[str, Any]:
     y = np.asarray(subject.y)
     found: dict[str, Any] = {
         "loss": subject.loss.kind,
+        "takes": subject.takes,
         "output_activation": subject.activation,
         "outputs": subject.outputs,
         "output_shape": list(output.shape[1:]),
@@ -27,9 +31,11 @@ def fit(subject: Subject) -> dict[str, Any]:
             {"name": layer.name, "kind": layer.kind, "parameters": bool(layer.parameters)}
             for layer in subject.original.layers
         ],
+        "linear": list(subject.linear),
         "refusal": subject.refusal,
     }
-    if y.dtype.kind in "iub" and y.ndim == 1 and y.size:
+    numbers = y.dtype.kind in "iub" or (y.dtype.kind == "f" and bool((y == np.rint(y)).all()))
+    if numbers and y.ndim == 1 and y.size:
         found["labels"] = {
             "minimum": int(y.min()),
             "maximum": int(y.max()),
@@ -50,11 +56,32 @@ def fit(subject: Subject) -> dict[str, Any]:
             "minimum": float(np.nanmin(values)),
             "maximum": float(np.nanmax(values)),
             "zero_one": bool(np.isin(values, (0, 1)).all()),
-            "ones": float(values.sum(axis=-1).mean()) if values.ndim == 2 else float(values.mean()),
+            "row_sum": float(values.sum(axis=1).mean()) if values.ndim == 2 else None,
+            "integers": bool((values == np.rint(values)).all()),
+            "distinct": min(int(np.unique(values[:2000]).size), 1000),
         }
+        if bounds := RANGES.get(subject.activation):
+            outside = (values < bounds[0]) | (values > bounds[1])
+            found["target"]["outside"] = float(np.mean(outside))
         if subject.labels is not None:
             found["classes"] = int(np.unique(subject.labels).size)
+        found["edge"] = _edge(subject, targets)
     return found
+
+
+def _edge(subject: Subject, targets: Array) -> dict[str, Any] | None:
+    """What the loss makes of probabilities that are exactly 0 and 1, on the wrong side; None if it takes none."""
+    if subject.takes != "probabilities" or targets.ndim != 2:
+        return None
+    right = np.array(targets[subject.rows[:8]], subject.dtype)
+    wrong = np.ascontiguousarray(1 - np.rint(right))
+    loss = np.asarray(subject.loss.per_sample(wrong, right))
+    slope = np.asarray(subject.loss.gradient(wrong, right))
+    return {
+        "loss_finite": bool(np.isfinite(loss).all()),
+        "gradient_finite": bool(np.isfinite(slope).all()),
+        "gradient_zero": bool((slope == 0).all()),
+    }
 
 
 def batch(subject: Subject) -> dict[str, Any]:
@@ -86,8 +113,8 @@ def batch(subject: Subject) -> dict[str, Any]:
         result = _pass(subject, x[take], y[take])
         if isinstance(result, str):
             found["sizes"][str(size)] = {"raises": result}
-        elif each:
-            found["sizes"][str(size)] = _compare([each[i] for i in take], result)
+        else:
+            found["sizes"][str(size)] = _compare([each[i] for i in take], result) if each else {}
     found["coupled_layer"], found["coupled_loss"] = _coupling(subject, x, y)
     return found
 
@@ -181,4 +208,5 @@ def optimizer(subject: Subject) -> dict[str, Any]:
     return {
         "moved": [name for name, yes in moved.items() if yes],
         "unmoved": [name for name, yes in moved.items() if not yes],
+        "frozen": list(getattr(subject.original, "frozen_layers", ())),
     }

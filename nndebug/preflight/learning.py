@@ -30,6 +30,11 @@ def overfit(subject: Subject) -> dict[str, Any]:
     rows = few(subject)
     x, y = subject.x[rows], subject.needs_targets[rows]
     chance = loss_at_chance(subject.loss, y)
+    try:
+        subject.network(True).differentiate(x, y)
+    except Exception as error:  # layers of the user's own; the part `batch` says at which sizes
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise NotApplicable(f"a batch of {len(rows)} raises {reason}") from error
     start = _loss(subject, subject.network(True), x, y)
     reference = max(start, chance or 0.0) if np.isfinite(start) else chance or np.inf
     enough = BY_HEART * reference

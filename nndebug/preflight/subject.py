@@ -16,6 +16,10 @@ ROWS = 512
 """Rows on which states are looked at."""
 
 
+LINEAR = ("dropout", "flatten", "identity", "batch_norm", "avg_pool")
+"""Kinds of layers that change nothing about two affine layers being one."""
+
+
 class OutOfTime(Exception):
     """The budget is spent."""
 
@@ -164,6 +168,25 @@ class Subject:
                 continue
             return str(layer.kind) if hasattr(layer, "derivative") or layer.kind == "softmax" else "linear"
         return "linear"
+
+    @cached_property
+    def takes(self) -> str:
+        """What the loss reads the outputs as: `values`, `logits` or `probabilities`."""
+        known = "logits" if self.loss.kind in ("cross_entropy", "binary_cross_entropy") else "values"
+        return str(getattr(self.loss, "takes", known))
+
+    @cached_property
+    def linear(self) -> tuple[str, ...]:
+        """Names of layers with weights that follow one another with nothing between them that is not linear."""
+        chain: list[str] = []
+        found: list[str] = []
+        for layer in self.original.layers:
+            if layer.kind in ("dense", "conv"):
+                chain.append(str(layer.name))
+            elif layer.kind not in LINEAR:
+                found += chain if len(chain) > 1 else []
+                chain = []
+        return tuple(found + (chain if len(chain) > 1 else []))
 
     @cached_property
     def last(self) -> str:

@@ -1,0 +1,160 @@
+"""NND8: structure. Judged on the preflight."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from ..findings import Severity, Symptom
+from ..registry import rule
+from ..run import Run
+from .before import if_it_fails, measured
+from .outcome import Outcome, outcome
+
+_SUITS = {"relu": math.sqrt(2), "leaky_relu": math.sqrt(2), "gelu": math.sqrt(2)}
+"""Root of inputs × mean square weight that keeps the scale of a signal; 1 for everything else."""
+
+
+@rule("NND801", "linear-stack", needs=("preflight.fit",))
+def linear_stack(run: Run, *, errors: float = 3.0) -> Iterator[Symptom]:
+    """Layers follow one another with nothing between them that is not linear: together they are one layer.
+
+    What it measures: layers with weights without an activation between them (dropout, flattening and batch
+    normalisation do not count). And whether more than a linear map is there to be learned: where the nearest neighbour
+    beats a linear probe by 3 standard errors.
+
+    Why it matters: however many such layers, they can draw one flat boundary only.
+
+    What to try: a ReLU after every hidden layer.
+
+    False alarms: a linear network can be all that a task needs; then the run learns and this is an info.
+
+    References: I. Goodfellow et al., "Deep Learning", section 6.1, on XOR.
+    """
+    layers = measured(run, "fit")["linear"]
+    if not layers:
+        return
+    labels = measured(run, "labels")
+    neighbour = labels.get("neighbour")
+    needed = neighbour is not None and neighbour > labels["score"] + errors * labels["error"]
+    learned = outcome(run) is Outcome.LEARNED
+    level = Severity.WARNING if needed and not learned else Severity.INFO
+    yield Symptom(
+        layers[0],
+        f"{', '.join(layers[:-1])} and {layers[-1]} follow one another without an activation: together they are one "
+        "linear layer"
+        + (
+            f"; a linear probe reaches {labels['score']:.2f}, the nearest neighbour {neighbour:.2f}"
+            if needed
+            else ""
+        ),
+        Severity.ERROR if outcome(run) is Outcome.FAILED else level,
+        first_step=0,
+        evidence={"layers": layers, "needed": needed},
+        help="put an activation, such as ReLU, after every hidden layer",
+    )
+
+
+@rule("NND802", "unsuitable-hidden-activation", needs=("preflight.fit",))
+def unsuitable_hidden_activation(run: Run, *, deep: int = 3) -> Iterator[Symptom]:
+    """A hidden activation that lets little of the gradient through.
+
+    What it measures: softmax anywhere but at the end; three or more sigmoids in a row.
+
+    Why it matters: softmax makes the units of a layer compete for a sum of 1, so that each passes on next to nothing; a
+    sigmoid passes on a quarter of the gradient at best, three of them a 64th.
+
+    What to try: ReLU with He initial weights; tanh where outputs must be bounded.
+
+    False alarms: attention weights are a softmax inside a network; deep sigmoids can learn with normalisation. A run that
+    does not fail gets an info.
+
+    References: X. Glorot and Y. Bengio, "Understanding the difficulty of training deep feedforward networks", 2010.
+    """
+    layers = measured(run, "fit")["layers"]
+    hidden = layers[:-1]
+    level = if_it_fails(run)
+    for layer in hidden:
+        if layer["kind"] == "softmax":
+            yield Symptom(layer["name"], "softmax inside the network: its units share a sum of 1", level, first_step=0,
+                          evidence={"activation": "softmax"}, help="use ReLU in hidden layers")  # fmt: skip
+    sigmoids = [layer["name"] for layer in hidden if layer["kind"] == "sigmoid"]
+    normal = any(layer["kind"] in ("batch_norm", "layer_norm") for layer in layers)
+    if len(sigmoids) >= deep and not normal:
+        yield Symptom(
+            sigmoids[0],
+            f"{len(sigmoids)} hidden layers of sigmoids: together they pass on at most 1/{4 ** len(sigmoids):,} of the "
+            "gradient",
+            level,
+            first_step=0,
+            evidence={"activation": "sigmoid", "layers": sigmoids},
+            help="use ReLU with He initial weights",
+        )
+
+
+@rule("NND804", "init-misfit", needs=("preflight.start",))
+def init_misfit(run: Run, *, factor: float = 5.0) -> Iterator[Symptom]:
+    """The initial weights do not suit the activation and the number of inputs.
+
+    What it measures: root of inputs × mean square weight of every layer, which should be √2 before a ReLU and about 1
+    before anything else; five times more or less.
+
+    Why it matters: the signal grows or fades by this factor at every layer, and so does the gradient on its way back.
+
+    What to try: He initial weights for ReLU, Xavier for sigmoid and tanh.
+
+    False alarms: the blog's networks of N(0, 1) weights (28 times too large at 784 inputs) learn: alone it is an info.
+
+    References: K. He et al., "Delving Deep into Rectifiers", 2015, arXiv:1502.01852.
+    """
+    for layer in measured(run, "start")["layers"]:
+        suits = _SUITS.get(layer["activation"], 1.0)
+        gain = layer["gain"]
+        if gain == 0 or not gain or suits / factor <= gain <= suits * factor:
+            continue  # all zero is for symmetric-units
+        size = f"{gain / suits:.3g} × too large" if gain > suits else f"{suits / gain:.3g} × too small"
+        yield Symptom(
+            layer["name"],
+            f"its initial weights (standard deviation {layer['weight_std']:.2g}) are {size} for {layer['inputs']} inputs "
+            f"and {layer['activation']}",
+            if_it_fails(run),
+            first_step=0,
+            evidence={"gain": gain, "suits": suits, "ratio": gain / suits},
+            help="use He initial weights for ReLU, Xavier for sigmoid and tanh",
+        )
+
+
+@rule("NND805", "capacity-too-small", needs=("preflight.overfit", "preflight.gradcheck", "preflight.start"))
+def capacity_too_small(run: Run, *, most: float = 0.1, some: float = 0.9) -> Iterator[Symptom]:
+    """The network cannot learn twenty samples by heart although every gradient is right: it may be too small.
+
+    What it measures: cannot-overfit-batch with a gradient check in which everything agrees, where the loss does fall,
+    but stays above 10 % of its start, and the network has fewer parameters than the samples have outputs.
+
+    Why it matters: what twenty samples do not fit into, a data set does not either.
+
+    What to try: more units or one more layer.
+
+    False alarms: a linear model of few inputs, samples that contradict one another; an info unless learning fails.
+
+    References: A. Karpathy, "A Recipe for Training Neural Networks", 2019, "overfit one batch".
+    """
+    found = measured(run, "overfit")
+    checked = run.preflight.gradcheck if run.preflight else None
+    if not checked or not most < found["share"] < some:
+        return
+    layers = measured(run, "start")["layers"]
+    parameters = sum((layer["inputs"] + 1) * layer["units"] for layer in layers)
+    numbers = found["samples"] * measured(run, "fit")["outputs"]
+    if parameters >= numbers:
+        return
+    narrow = min(layers[:-1] or layers, key=lambda layer: layer["units"])
+    yield Symptom(
+        narrow["name"],
+        f"{parameters} parameters for {numbers} numbers to learn by heart: {found['share']:.0%} of the loss is left, and "
+        f"every gradient is right; {narrow['name']} has {narrow['units']} units",
+        if_it_fails(run),
+        first_step=0,
+        evidence={"share": found["share"]},
+        help="give the hidden layers more units, or add one",
+    )
