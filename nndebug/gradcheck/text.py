@@ -15,7 +15,6 @@ UPDATES = ("update", "penalty")
 """What stands in the place of an equation where an update is at fault."""
 
 REPLACEMENT = "\ufffd"
-ORIENTATION = "      ({} are samples, as in your code)"
 
 
 def as_text(check: GradCheck) -> str:
@@ -68,17 +67,31 @@ def row_cells(row: Row) -> tuple[str, str, str, str, str]:
     return printable(row.layer), printable(row.parameter), f"{row.entries:,}", error, printable(verdict)
 
 
-def fault_lines(fault: Fault) -> list[str]:
-    """What is wrong, and the mistake that explains it."""
+def sentence(fault: Fault) -> str:
+    """What is wrong, without the layer's name."""
     after = " The layers after it agree." if fault.isolated else ""
     where = f" ({fault.equation})" if fault.equation else ""
-    lines = [printable(f"▲ {fault.layer}: {fault.sentence}{where}.{after}")]
+    return f"{fault.sentence}{where}.{after}"
+
+
+def orientation(fault: Fault) -> str:
+    """How the arrays in a fault's formulas lie; empty where that says nothing."""
+    by_layer = fault.equation and fault.equation not in UPDATES
+    return f"({'columns' if fault.columns else 'rows'} are samples, as in your code)" if by_layer else ""
+
+
+def fault_lines(fault: Fault) -> list[str]:
+    """What is wrong, and the mistake that explains it."""
+    return [printable(line) for line in _explained(fault)]
+
+
+def _explained(fault: Fault) -> list[str]:
+    lines = [f"▲ {fault.layer}: {sentence(fault)}"]
+    what = "update" if fault.equation in UPDATES else "gradient"
     if not fault.mistakes and not fault.equation:
         return lines  # the catalogue is of layers
     if not fault.mistakes:
-        what = "update" if fault.equation in UPDATES else "gradient"
         return [*lines, f"  No mistake in the catalogue reproduces your {what}."]
-    what = "update" if fault.equation in UPDATES else "gradient"
     if len(fault.mistakes) > 1:
         lines.append(f"  Your {what} equals each of these {len(fault.mistakes)}, entry by entry:")
         for mistake in fault.mistakes:
@@ -100,9 +113,9 @@ def printable(text: str) -> str:
 
 
 def _formulas(mistake: Mistake, fault: Fault) -> list[str]:
-    by_layer = fault.equation and fault.equation not in UPDATES
-    orientation = ORIENTATION.format("columns" if fault.columns else "rows") if by_layer else ""
-    return [f"     yours      {mistake.yours}", f"     should be  {mistake.should}{orientation}"]
+    lies = orientation(fault)
+    should = f"     should be  {mistake.should}" + (f"      {lies}" if lies else "")
+    return [f"     yours      {mistake.yours}", should]
 
 
 def as_html(check: GradCheck) -> str:

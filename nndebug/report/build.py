@@ -8,6 +8,7 @@ from ..findings import CheckResult
 from . import rulebook, settings
 from .chain import chain, decades
 from .evidence import causes
+from .gradients import gradients
 from .layers import SPARKS, details, flow, glance
 from .learning import accuracy, class_shares, learning
 from .model import Report
@@ -55,6 +56,7 @@ def build(run: Run, result: CheckResult) -> Report:
         details_note=note,
         confusion=confusion(run),
         samples=samples(run),
+        gradients=gradients(run),
         passed=rulebook.passed(result, rules),
         unchecked=rulebook.unchecked(result),
         reproduce=settings.reproduce(manifest),

@@ -220,6 +220,46 @@ class Confusion:
 
 
 @dataclass(frozen=True)
+class GradientRow:
+    """One array of the gradient check; cells in the order of `GradientView.header`."""
+
+    cells: tuple[str, ...]
+    severity: str
+
+
+@dataclass(frozen=True)
+class MistakeView:
+    """A coding mistake that gives the gradient found: the line that stands there and the one that belongs there."""
+
+    name: str
+    residual: str
+    yours: str
+    should: str
+
+
+@dataclass(frozen=True)
+class GradientFault:
+    """A layer whose gradient or update is wrong; several mistakes are equal twins."""
+
+    layer: str
+    sentence: str
+    mistakes: tuple[MistakeView, ...]
+    orientation: str
+
+
+@dataclass(frozen=True)
+class GradientView:
+    """The gradient check that was made before the first step."""
+
+    severity: str
+    summary: str
+    header: tuple[str, ...]
+    rows: tuple[GradientRow, ...]
+    faults: tuple[GradientFault, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class RuleGroup:
     """Rules of one family that passed, or rules without a verdict and why."""
 
@@ -262,6 +302,7 @@ class Report:
     details_note: str
     confusion: Confusion | None
     samples: Samples | None
+    gradients: GradientView | None
     passed: tuple[RuleGroup, ...]
     unchecked: tuple[RuleGroup, ...]
     reproduce: tuple[tuple[str, str], ...]
