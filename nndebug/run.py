@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import html
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from contextlib import contextmanager
 from functools import partial
 from operator import index
@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .epochs import epoch_files, read_arrays, read_head
 from .errors import UserError
 from .series import Column, Series
 from .signals import RUN, Array, Site
-from .storage import SCHEMA, epoch_files, read_arrays, read_manifest, read_preflight, read_rows, read_step
+from .storage import SCHEMA, read_manifest, read_preflight, read_rows
 from .strict_json import NONFINITE, decode, encode, revive
 
 if TYPE_CHECKING:
@@ -42,11 +43,15 @@ class Epoch:
     Attributes:
         number: of the epoch, from 1.
         step: updates done so far.
+        names: of the arrays; known without reading them.
     """
 
-    def __init__(self, number: int, step: int, read: Callable[[], Mapping[str, Array]]) -> None:
+    def __init__(
+        self, number: int, step: int, names: Set[str], read: Callable[[], Mapping[str, Array]]
+    ) -> None:
         self.number = number
         self.step = step
+        self.names = names
         self._read = read
 
     @property
@@ -89,6 +94,7 @@ class Run:
         self._position = 0
         self._epochs: dict[int, Epoch] = {}
         self._files: dict[int, tuple[int, Epoch | None]] = {}
+        self._names: dict[tuple[str, ...], frozenset[str]] = {}
         self._held: tuple[Epoch, ...] | None = None
         self.preflight = None
 
@@ -211,7 +217,7 @@ class Run:
         stored = {} if self.folder is None else epoch_files(self.folder)
         self._epochs = {old: epoch for old, epoch in self._epochs.items() if old not in stored}
         kept = MappingProxyType({name: np.array(array) for name, array in arrays.items()})
-        self._epochs[number] = Epoch(number, step, lambda: kept)
+        self._epochs[number] = Epoch(number, step, kept.keys(), lambda: kept)
         if len(self._epochs) > MAX_EPOCHS:
             # Birth, the first and the last epochs stay; in between every second goes.
             for old in sorted(self._epochs)[16:-32:2]:
@@ -229,8 +235,11 @@ class Run:
             except OSError:  # A new run has just taken the folder over.
                 continue
             if self._files.get(number, (None,))[0] != written:
-                step = read_step(path)
-                epoch = None if step is None else Epoch(number, step, partial(read_arrays, path, written))
+                head, epoch = read_head(path), None
+                if head:
+                    # Nearly all epochs have the same names: one set serves them all.
+                    names = self._names.setdefault(head[1], frozenset(head[1]))
+                    epoch = Epoch(number, head[0], names, partial(read_arrays, path, written))
                 self._files[number] = (written, epoch)
                 self.lost += epoch is None
             epochs[number] = self._files[number][1]
@@ -247,9 +256,8 @@ class Run:
 
     def last_array(self, name: str) -> Array | None:
         """The array of this name from the last epoch that has it; None if none has."""
-        return next(
-            (found for epoch in reversed(self.epochs) if (found := epoch.arrays.get(name)) is not None), None
-        )
+        having = (epoch.arrays.get(name) for epoch in reversed(self.epochs) if name in epoch.names)
+        return next((found for found in having if found is not None), None)
 
     def series(self, name: str, site: str = RUN) -> Series:
         """A quantity over steps; empty if it was never recorded."""

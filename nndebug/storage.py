@@ -7,24 +7,18 @@ of layers are never used as names of files.
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import re
 import time
 import weakref
-import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from functools import lru_cache
-from operator import index
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
-import numpy as np
-
 from .atomic import write_atomically
+from .epochs import EPOCHS, epoch_files, pack
 from .errors import UserError
 from .signals import Array
 from .strict_json import decode, encode, plain, revive
@@ -32,15 +26,13 @@ from .strict_json import decode, encode, plain, revive
 SCHEMA = 1
 """Version of the layout; a folder with a higher one is refused."""
 
-MANIFEST, STEPS, EPOCHS, FINDINGS = "manifest.json", "steps.jsonl", "epochs", "findings.json"
+MANIFEST, STEPS, FINDINGS = "manifest.json", "steps.jsonl", "findings.json"
 PREFLIGHT = "preflight.json"
 _OURS = re.compile(
     r"manifest\.json|steps\.jsonl|findings\.json|preflight\.json|report\.html|epoch-\d{4,}\.png"
 )
-_EPOCH = re.compile(r"(\d{4,})\.npz")
 _TEMPORARY = re.compile(r"\..+\.\d+\.tmp")  # what a killed process may leave behind
 _FLUSH_ROWS, _FLUSH_SECONDS = 200, 1.0
-_MAX_EPOCH_BYTES = 1 << 28  # of all arrays of an epoch; a small file can claim to unpack to terabytes
 
 
 class _Rows:
@@ -194,21 +186,7 @@ class RunFolder:
         Raises:
             TypeError: an array holds Python objects.
         """
-        members = {}
-        for position, (name, array) in enumerate(arrays.items()):
-            members[f"a{position}"] = np.asarray(array)
-            if members[f"a{position}"].dtype.hasobject:
-                raise TypeError(f"the array {name!r} holds Python objects")
-        # Names of layers may be "../../x" or hold NUL: members are numbered, and a table holds the names.
-        table = encode({"step": step, "names": list(arrays)}).encode("ascii")
-        members["table"] = np.frombuffer(table, np.uint8)
-        data = io.BytesIO()
-        # As `np.savez_compressed`, but at the fastest level: a third of its time for the same size.
-        with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as file:
-            for name, array in members.items():
-                with file.open(f"{name}.npy", "w", force_zip64=True) as member:
-                    np.lib.format.write_array(member, array, allow_pickle=False)
-        write_atomically(self.path / EPOCHS / f"{number:04d}.npz", data.getvalue())
+        write_atomically(self.path / EPOCHS / f"{number:04d}.npz", pack(arrays, step))
 
 
 def _name(path: str | os.PathLike[str]) -> str:
@@ -311,49 +289,3 @@ def read_rows(folder: Path, start: int = 0) -> Iterator[tuple[dict[str, Any] | N
                 row = None
             if line.strip():
                 yield (row if isinstance(row, dict) else None), start
-
-
-def epoch_files(folder: Path) -> dict[int, Path]:
-    """The files of the epochs by number, in order."""
-    try:
-        found = [
-            (int(match[1]), file)
-            for file in (folder / EPOCHS).iterdir()
-            if (match := _EPOCH.fullmatch(file.name))
-        ]
-    except OSError:
-        return {}
-    return dict(sorted(found))
-
-
-def read_step(path: Path) -> int | None:
-    """The updates done when an epoch's file was written; None if the file is broken."""
-    read = _read_epoch(path, arrays=False)
-    return read and read[0]
-
-
-@lru_cache(maxsize=256)
-def read_arrays(path: Path, written: int) -> Mapping[str, Array]:
-    """The arrays of an epoch's file by name, read-only; none if the file is broken.
-
-    Args:
-        path: of the file.
-        written: when it was written (`st_mtime_ns`); part of the key under which the arrays are remembered.
-    """
-    read = _read_epoch(path, arrays=True)
-    return MappingProxyType(read[1] if read else {})
-
-
-def _read_epoch(path: Path, arrays: bool) -> tuple[int, dict[str, Array]] | None:
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            if sum(member.file_size for member in file.zip.infolist()) > _MAX_EPOCH_BYTES:
-                return None
-            table = decode(file["table"].tobytes())
-            read = {}
-            for position, name in enumerate(table["names"] if arrays else ()):
-                read[str(name)] = file[f"a{position}"]
-                read[str(name)].setflags(write=False)
-            return index(table["step"]), read
-    except Exception:  # A file made by hand can break the unpackers in more ways than they document.
-        return None

@@ -24,7 +24,7 @@ SUMMARIES = {
         *("chance", "deaths", "hardest", "probe"),
     )
 }
-RECORDING = {*SUMMARIES, "nndebug.atomic", "nndebug.storage", "nndebug.run"}
+RECORDING = {*SUMMARIES, "nndebug.atomic", "nndebug.epochs", "nndebug.storage", "nndebug.run"}
 JUDGING = {
     f"nndebug.{name}"
     for name in ("errors", "findings", "registry", "rules", "checking", "diagnosis", "causes")
@@ -38,6 +38,7 @@ ALLOWED = {
     "nndebug.core": BASE,
     "nndebug.shapes": BASE,
     **{name: {"numpy", *SUMMARIES} for name in SUMMARIES - BASE},
+    "nndebug.epochs": {"numpy", *RECORDING},
     "nndebug.storage": {"numpy", *RECORDING},
     "nndebug.run": {"numpy", *RECORDING, "nndebug.preflight.result"},
     "nndebug.recorder": {"numpy", *RECORDING, "nndebug.preflight.result"},

@@ -15,10 +15,11 @@ import pytest
 
 from nndebug import storage
 from nndebug.atomic import write_atomically
+from nndebug.epochs import epoch_files, read_arrays, read_head
 from nndebug.errors import UserError
 from nndebug.run import Run
 from nndebug.signals import Site
-from nndebug.storage import RunFolder, epoch_files, read_arrays, read_rows, read_step
+from nndebug.storage import RunFolder, read_rows
 
 MANIFEST = {
     "name": "a run",
@@ -218,7 +219,7 @@ def test_hostile_names_of_arrays_stay_names(tmp_path):
     read = arrays(folder.path, 3)
     assert list(read) == HOSTILE
     assert all(np.array_equal(read[name], written[name]) for name in HOSTILE)
-    assert read_step(folder.path / "epochs" / "0003.npz") == 40
+    assert read_head(folder.path / "epochs" / "0003.npz")[0] == 40
     with zipfile.ZipFile(folder.path / "epochs" / "0003.npz") as file:
         assert all(name == "table.npy" or name[1:-4].isdigit() for name in file.namelist())
     assert sorted(path.name for path in tmp_path.rglob("*")) == [
@@ -274,7 +275,7 @@ def test_an_epoch_that_unpacks_to_too_much_is_left_out(tmp_path, monkeypatch):
     folder = RunFolder.create(tmp_path / "run", MANIFEST)
     folder.write_epoch(0, {"a": np.zeros(10_000)})
     monkeypatch.setattr(storage, "_MAX_EPOCH_BYTES", 50_000)
-    assert read_step(folder.path / "epochs" / "0000.npz") is None
+    assert read_head(folder.path / "epochs" / "0000.npz") is None
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,11 @@ def build(run: Run, result: CheckResult) -> Report:
         run: what was recorded.
         result: what `check` found in it.
     """
+    with run.held():
+        return _build(run, result)
+
+
+def _build(run: Run, result: CheckResult) -> Report:
     manifest = run.manifest
     rules = rulebook.known_rules()
     shown, others = causes(run, result)

@@ -163,11 +163,11 @@ def weight_images(run: Run, site: str, key: str) -> HeatMap | None:
 
 
 def epochs_with(run: Run, array: str) -> list[Epoch]:
-    """The epochs that recorded this array, thinned to a number that can be drawn."""
-    epochs = [e for e in run.epochs if array in e.arrays]
-    if len(epochs) <= _MOST_EPOCHS:
-        return epochs
-    return [epochs[i] for i in np.linspace(0, len(epochs) - 1, _MOST_EPOCHS).astype(int)]
+    """The epochs that recorded this array, thinned to a number that can be drawn: no others are read."""
+    epochs = [e for e in run.epochs if array in e.names]
+    if len(epochs) > _MOST_EPOCHS:
+        epochs = [epochs[i] for i in np.linspace(0, len(epochs) - 1, _MOST_EPOCHS).astype(int)]
+    return [e for e in epochs if e.arrays.get(array) is not None]
 
 
 def labels(epochs: list[Epoch]) -> tuple[str, ...]:

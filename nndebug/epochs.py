@@ -1,0 +1,109 @@
+"""The files of epochs in a run folder, `epochs/NNNN.npz`: named arrays, never pickled.
+
+Names of layers may be "../../x" or hold NUL: the members of a file are numbered, and a table in it holds the names.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
+from operator import index
+from pathlib import Path
+
+import numpy as np
+
+from .signals import Array
+from .strict_json import decode, encode
+
+EPOCHS = "epochs"
+
+_EPOCH = re.compile(r"(\d{4,})\.npz")
+_MAX_EPOCH_BYTES = 1 << 28  # of all arrays of an epoch; a small file can claim to unpack to terabytes
+
+
+def pack(arrays: Mapping[str, Array], step: int) -> bytes:
+    """The file of an epoch.
+
+    Args:
+        arrays: by name, as in "hidden1/activity"; any text is allowed as a name.
+        step: updates done so far.
+
+    Raises:
+        TypeError: an array holds Python objects.
+    """
+    members = {}
+    for position, (name, array) in enumerate(arrays.items()):
+        members[f"a{position}"] = np.asarray(array)
+        if members[f"a{position}"].dtype.hasobject:
+            raise TypeError(f"the array {name!r} holds Python objects")
+    table = encode({"step": step, "names": list(arrays)}).encode("ascii")
+    data = io.BytesIO()
+    np.savez_compressed(data, table=np.frombuffer(table, np.uint8), **members)  # type: ignore[arg-type]
+    return data.getvalue()
+
+
+def epoch_files(folder: Path) -> dict[int, Path]:
+    """The files of the epochs by number, in order."""
+    try:
+        found = [
+            (int(match[1]), file)
+            for file in (folder / EPOCHS).iterdir()
+            if (match := _EPOCH.fullmatch(file.name))
+        ]
+    except OSError:
+        return {}
+    return dict(sorted(found))
+
+
+def read_head(path: Path) -> tuple[int, tuple[str, ...]] | None:
+    """The updates done when an epoch's file was written, and the names of its arrays; None if the file is broken."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            if sum(member.file_size for member in file.zip.infolist()) > _MAX_EPOCH_BYTES:
+                return None
+            table = decode(file["table"].tobytes())
+            return index(table["step"]), tuple(str(name) for name in table["names"])
+    except Exception:  # A file made by hand can break the unpackers in more ways than they document.
+        return None
+
+
+@lru_cache(maxsize=256)
+def read_arrays(path: Path, written: int) -> Mapping[str, Array]:
+    """The arrays of an epoch's file by name, read-only, each unpacked when asked for; none if the file is broken.
+
+    Args:
+        path: of the file.
+        written: when it was written (`st_mtime_ns`); part of the key under which the arrays are remembered.
+    """
+    head = read_head(path)
+    try:
+        return _Arrays(path.read_bytes(), head[1]) if head else {}
+    except OSError:
+        return {}
+
+
+class _Arrays(Mapping[str, Array]):
+    """The arrays of one file, held packed: a report looks at a few of the hundreds that a deep network has."""
+
+    def __init__(self, data: bytes, names: Iterable[str]) -> None:
+        self._file = np.load(io.BytesIO(data), allow_pickle=False)
+        self._place = {name: f"a{position}" for position, name in enumerate(names)}
+        self._read: dict[str, Array] = {}
+
+    def __getitem__(self, name: str) -> Array:
+        if name not in self._read:
+            place = self._place[name]
+            try:
+                self._read[name] = self._file[place]
+            except Exception as error:  # as in `read_head`
+                raise KeyError(name) from error
+            self._read[name].setflags(write=False)
+        return self._read[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._place)
+
+    def __len__(self) -> int:
+        return len(self._place)
