@@ -71,7 +71,7 @@ def read_head(path: Path) -> tuple[int, tuple[str, ...]] | None:
 
 @lru_cache(maxsize=256)
 def read_arrays(path: Path, written: int) -> Mapping[str, Array]:
-    """The arrays of an epoch's file by name, read-only, each unpacked when asked for; none if the file is broken.
+    """The arrays of an epoch's file by name, read-only, each unpacked when asked for; a broken one is missing then.
 
     Args:
         path: of the file.

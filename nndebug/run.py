@@ -33,6 +33,9 @@ MAX_EVENTS = 1000
 PREFLIGHT = "preflight."
 """What the parts of the preflight are called among the names of what was recorded."""
 
+_OF_AN_UPDATE = ("loss", "learning_rate", "penalty")
+"""What is recorded of the run with an update, and not at the end of an epoch."""
+
 MAX_EPOCHS = 128
 """Epochs whose arrays are kept in memory when there is no folder."""
 
@@ -253,6 +256,23 @@ class Run:
             yield
         finally:
             self._held = None
+
+    def until(self, epoch: int) -> Run:
+        """The run as it was when an epoch had ended: without its folder, for a look at its past."""
+        epochs = [e for e in self.epochs if e.number <= epoch]
+        step = epochs[-1].step if epochs else 0
+        then = Run(self._manifest)
+        then.preflight = self.preflight
+        then._epochs = {e.number: e for e in epochs}
+        then._steps = min(self._steps, step)
+        then._events = [event for event in self._events if event["step"] <= step]
+        for site, columns in self._columns.items():
+            for name, column in columns.items():
+                # Update k belongs to the epoch after state k; what is said of the state itself, to the one before.
+                of_a_state = name.startswith("probe.") or (site == RUN and name not in _OF_AN_UPDATE)
+                if (cut := column.until(step if of_a_state else step - 1)).steps:
+                    then._columns.setdefault(site, {})[name] = cut
+        return then
 
     def last_array(self, name: str) -> Array | None:
         """The array of this name from the last epoch that has it; None if none has."""

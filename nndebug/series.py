@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from array import array
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -130,6 +131,11 @@ class Column:
         if len(steps) > LIMIT:
             # Only the middle: how it began and how it ends is what findings are about.
             del steps[KEEP_FIRST:-KEEP_LAST:2], values[KEEP_FIRST:-KEEP_LAST:2]
+
+    def until(self, step: int) -> Column:
+        """The points up to a step, that one included."""
+        end = bisect_right(self.steps, step)
+        return Column(self.steps[:end], self.values[:end])
 
     def series(self) -> Series:
         # Copies, because an array cannot grow while NumPy looks at it.

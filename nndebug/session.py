@@ -15,6 +15,7 @@ import numpy as np
 
 from . import __version__
 from .checking import check
+from .drawing import Drawing
 from .findings import CheckResult
 from .recorder import Recorder
 from .run import Run
@@ -32,12 +33,10 @@ class Session:
         folder: run folder; None records in memory only.
         schedule: which tier is due at which step.
         name: name of the run; the folder's name if None.
-        report: write `report.html` into the folder after every epoch.
-        png: draw a picture of every epoch beside it.
+        report: write `report.html` into the folder after an epoch, where that costs at most a 20th of the time so far,
+            and at the end.
+        png: draw a picture of every epoch beside it, likewise; those that are missing are drawn at the end.
         strict: raise what fails inside the diagnostics, for tests.
-
-    Attributes:
-        report_seconds: time spent on drawing reports.
 
     Raises:
         UserError: the folder cannot be written to, or holds something else than a run.
@@ -54,8 +53,6 @@ class Session:
         strict: bool = False,
     ) -> None:
         self._folder = None if folder is None else Path(folder)
-        self._png, self._draws = png, report and folder is not None
-        self.report_seconds = 0.0
         self._result: CheckResult | None = None
         self._stale = False
         self._concluded: tuple[int, int] | None = None
@@ -64,7 +61,18 @@ class Session:
         self._training_seconds = 0.0
         named = name or (self._folder.name if self._folder else "run")
         self._recorder = Recorder(folder, {**_origin(), **manifest, "name": named}, schedule, strict)
+        self._drawing = Drawing(self.run, self._folder, png) if report and self._folder is not None else None
         self._open = True
+
+    @property
+    def report_seconds(self) -> float:
+        """Time spent on drawing while the training ran."""
+        return self._drawing.seconds if self._drawing else 0.0
+
+    @property
+    def drawn_after(self) -> float:
+        """Time spent on the last report, and on pictures that the training had left no time for."""
+        return self._drawing.after if self._drawing else 0.0
 
     @property
     def run(self) -> Run:
@@ -139,25 +147,21 @@ class Session:
             }
             self._recorder.update_manifest({"status": status, **seconds})
             self._judge()
-        if draw and self._draws:
-            started = time.perf_counter()
-            self._recorder.guard("the report", self._write_report, self._stop_drawing)
-            self.report_seconds += time.perf_counter() - started
+        if draw and self._drawing:
+            drawing = self._drawing
+            complete = status == "finished"
+            self._recorder.guard(
+                "the report",
+                lambda: (
+                    drawing.epoch(lambda: self.result)
+                    if status == "running"
+                    else drawing.finish(self._result, complete)
+                ),
+                self._stop_drawing,
+            )
 
     def _stop_drawing(self) -> None:
-        self._draws = False
-
-    def _write_report(self) -> None:
-        from .report import build, figures, html
-
-        result = self.result
-        if result is None or self._folder is None:
-            return
-        report = build(self.run, result)
-        html.write(report, self._folder / "report.html")
-        number = self.run.epochs[-1].number if self.run.epochs else 0
-        if self._png and number:
-            figures.dashboard(report, self._folder / f"epoch-{number:04d}.png")
+        self._drawing = None
 
     def _crashed(self, error: BaseException) -> None:
         text = str(error).lower()

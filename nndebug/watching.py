@@ -48,8 +48,9 @@ def watch(
         image_shape: (height, width) of the inputs if they are flat grey images; found by itself where they are
             square and the values say so.
         name: name of the run; the folder's name if None.
-        report: write `report.html` into the folder after every epoch.
-        png: draw a picture of every epoch beside it.
+        report: write `report.html` into the folder after an epoch, where that costs at most a 20th of the time so far,
+            and at the end.
+        png: draw a picture of every epoch beside it, likewise; those that are missing are drawn at the end.
         strict: raise what fails inside the diagnostics, for tests.
         preflight: measure on copies, before the first step and within about a second, whether the parts fit, the
             labels belong to the inputs and the network can learn at all; a number is another budget in seconds.

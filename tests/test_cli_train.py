@@ -66,7 +66,8 @@ def test_training_prints_a_line_an_epoch_the_diagnosis_and_where_it_wrote(folder
     assert "accuracy" in out.splitlines()[0]
     assert out.splitlines()[2].startswith("○ ")
     assert "digits: accuracy" in out
-    assert err.splitlines() == ["wrote  reports/digits/report.html", "next   nndebug check reports/digits"]
+    said = [line for line in err.splitlines() if not line.startswith("drew ")]  # on a slow machine
+    assert said == ["wrote  reports/digits/report.html", "next   nndebug check reports/digits"]
     assert (folder / "reports" / "digits" / "report.html").exists()
     assert (folder / "reports" / "digits" / "epoch-0002.png").exists()
 

@@ -71,6 +71,7 @@ ALLOWED = {
     "nndebug.faults": {"numpy", "nndebug.core", "nndebug.signals", *BASE},
     "nndebug.session": {"numpy", "nndebug"},
     "nndebug.manifest": {"numpy", *SUMMARIES, "nndebug.adapters"},
+    "nndebug.drawing": {"numpy", "rich", "nndebug"},
     "nndebug.watching": {"numpy", "nndebug"},
     "nndebug.cli": {"numpy", "rich", "nndebug"},
 }

@@ -170,17 +170,6 @@ def test_a_second_fit_under_the_same_watch_goes_on_counting(tmp_path):
     assert watching.run.series("validation.loss").steps.tolist() == [29, 58, 87, 116, 145]
 
 
-def test_the_report_is_drawn_once_an_epoch(tmp_path, monkeypatch):
-    drawn = []
-    monkeypatch.setattr(
-        nndebug.watching.Watch, "_write_report", lambda watching: drawn.append(watching.run.steps)
-    )
-    network = make()
-    with nndebug.watch(network, tmp_path / "run", strict=True):
-        train(network, epochs=3)
-    assert drawn == [29, 58, 87]
-
-
 # --- failures of the diagnostics ------------------------------------------------------------------------------------
 
 
