@@ -51,7 +51,9 @@ class Rule:
         return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
 
     def __call__(self, run: Run) -> Iterable[Symptom]:
-        return self.function(run)
+        """What it finds; nothing where a part of the preflight that it judges was not measured."""
+        judged = [need for need in self.needs if need.startswith("preflight.")]
+        return self.function(run) if all(map(run.has, judged)) else ()
 
 
 def rule(code: str, name: str, needs: tuple[str, ...] = ()) -> Callable[[Measure], Measure]:

@@ -25,6 +25,14 @@ def if_it_fails(run: Run) -> Severity:
     return unless_it_learns(run, undecided=Severity.INFO)
 
 
+def generalises(run: Run) -> bool | None:
+    """Whether the loss on held-out data was ever clearly below chance; None where that is not known."""
+    loss, chance = run.series("validation.loss"), run.manifest.get("loss_at_chance")
+    if not chance or len(loss) < 2:
+        return None
+    return bool(loss.minimum < 0.97 * chance)
+
+
 def last_site(run: Run) -> str:
     """The name of the output layer."""
     return run.sites[-1].name if run.sites else "run"
