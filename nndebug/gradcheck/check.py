@@ -97,9 +97,11 @@ def _compare(
     structured = Structured(tape, claimed, forms)
     loss_row, loss_right = _loss(tape, structured, claimed.loss_gradient)
     rows = structured.rows()
-    trials: list[Trial] = [
-        try_layer(tape, index, forms[index], rng) for index in reversed(range(len(layers)))
-    ]
+    trials: list[Trial] = []
+    tape.replay()  # a layer that looks at others must see what they got together
+    for index in reversed(range(len(layers))):
+        trials.append(try_layer(tape, index, forms[index], rng))
+        tape.forward(index, tape.inputs[index])
     if not any(disagreeing(trial) or trial.error for trial in trials):
         rows = by_layers(tape, claimed, forms, rows, loss_row, rng)
     for index, form in forms.items():
@@ -129,7 +131,7 @@ def _sizes(x: Any, optimizer: Any) -> tuple[int, ...]:
 
 def _nothing(network: Any, reason: str) -> list[Row]:
     return [
-        unresolved(site(network.layers, index), name, equation_of(value), value.size, reason)
+        unresolved(site(network.layers, index), name, equation_of(name, value), value.size, reason)
         for index in reversed(range(len(network.layers)))
         for name, value in getattr(network.layers[index], "parameters", {}).items()
     ]

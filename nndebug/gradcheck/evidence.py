@@ -44,7 +44,7 @@ class Clues:
     def mistakes(self, trial: Trial, parameter: str, part: str) -> tuple[Mistake, ...]:
         """The mistakes that explain what a layer gave for a parameter (or `input`) at a random point.
 
-        What takes something from another layer shows at the recorded point only, where all layers saw one batch.
+        All other layers stand where the recorded pass left them: what takes something from there is known too.
         """
         given = trial.given.get(parameter)
         if given is None:
@@ -54,12 +54,7 @@ class Clues:
             return (
                 Mistake("the error not passed on (backward returns None)", f"dL/d{line} = None", "", 0.0),
             )
-        evidence = self._of(trial, parameter, part, given)
-        found = name_mistakes(evidence, CATALOGUES)
-        if found:
-            return found
-        recorded = self._recorded(trial, parameter, part)
-        return name_mistakes(recorded, CATALOGUES) if recorded else ()
+        return name_mistakes(self._of(trial, parameter, part, given), CATALOGUES)
 
     def of_loss(self, right: Array) -> Evidence:
         """Evidence about the loss's gradient (batch, outputs)."""
@@ -100,22 +95,23 @@ class Clues:
     def _number(self, index: int) -> int:
         return sum(1 for owner in self.owners if owner <= index)
 
-    def _of(self, trial: Trial, parameter: str, part: str, given: Array, **more: Any) -> Evidence:
+    def _of(self, trial: Trial, parameter: str, part: str, given: Array) -> Evidence:
         """Evidence at the point of a trial."""
         index, names = trial.index, self.names(trial.index)
-        facts: dict[str, Any] = {"weight": trial.weight, "rows": self.sizes, **more}
+        facts: dict[str, Any] = {"weight": trial.weight, "rows": self.sizes}
         right = trial.right.get(parameter)
         if part == "activation":
             facts["function"] = recognise(trial.x, trial.y)
         if self.forms.get(index) is None and part not in ("activation", "dropout"):
             part, closed = self._recognised(trial, parameter, part, facts, names)
             right = closed if right is None else right
-        if right is None and not more:
+        if right is None:
             found = by_columns(self.tape, trial, parameter)
             right = found.right if found else None
         return Evidence(
-            part, given, right, trial.x, trial.y, trial.u, names, others=self._other_weights(index), **facts
-        )
+            part, given, right, trial.x, trial.y, trial.u, names,
+            others=self._other_weights(index), elsewhere=self._elsewhere(index), **facts,
+        )  # fmt: skip
 
     def _recognised(
         self, trial: Trial, parameter: str, part: str, facts: dict[str, Any], names: dict[str, str]
@@ -154,39 +150,19 @@ class Clues:
                 return f"norm {what}", norm.to_parameter(u * norm.normalised if what == "weight" else u)
         return (part if part == "passed back" else f"own {part}"), None
 
-    def _recorded(self, trial: Trial, parameter: str, part: str) -> Evidence | None:
-        """The same at the point of the recorded pass, with what the other layers saw."""
-        index, form = trial.index, self.forms.get(trial.index)
-        u, tape, claimed = self.claimed.deltas[index], self.tape, self.claimed
-        if parameter == "input":
-            given = claimed.deltas[index - 1] if index else None
-        else:
-            given = claimed.chained.get((index, parameter))
-        if u is None or given is None:
-            return None
-        x, y = tape.inputs[index], tape.outputs[index]
-        weight = np.asarray(self.layers[index].parameters[form.weight]) if form else None
-        right: dict[str, Array] = {}
-        if form and weight is not None:
-            right = {"input": u @ weight.T, form.weight: x.T @ u}
-            if form.bias:
-                right[form.bias] = u.sum(axis=0)
-        elif part == "activation" and (function := recognise(x, y)) and function.name != "softmax":
-            right = {"input": u * function.derivative(x)}
-        there = Trial(index, x, y, u, {parameter: given}, right, (), weight)
-        return self._of(there, parameter, part, given, elsewhere=self._elsewhere(x, u))
-
-    def _elsewhere(self, x: Array, u: Array) -> dict[str, Array]:
-        """Name → what the layers got (a), gave (z) and were passed (delta) in the recorded pass, but for x and u."""
+    def _elsewhere(self, index: int) -> dict[str, Array]:
+        """Name → what other layers got (a), gave (z) and were passed (delta) in the recorded pass."""
         found: dict[str, Array] = {}
         for number, owner in enumerate(self.owners, 1):
-            found[f"a{number - 1}" if number > 1 else "ax"] = self.tape.inputs[owner]
-            found[f"z{number}"] = self.tape.outputs[owner]
-            delta = self.claimed.deltas[owner]
-            if delta is not None:
-                found[f"delta{number}"] = delta
+            if owner != index:
+                found[f"a{number - 1}" if number > 1 else "x"] = self.tape.inputs[owner]
+            if number != self._number(index):
+                found[f"z{number}"] = self.tape.outputs[owner]
+                delta = self.claimed.deltas[owner]
+                if delta is not None:
+                    found[f"delta{number}"] = delta
         found[f"a{len(self.owners)}"] = self.tape.output
-        return {n: v for n, v in found.items() if not (np.array_equal(v, x) or np.array_equal(v, u))}
+        return found
 
     def _other_weights(self, index: int) -> dict[str, Array]:
         found = {}

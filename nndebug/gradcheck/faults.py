@@ -13,7 +13,8 @@ from .evidence import Clues
 from .linear import Linear
 from .local import Trial, disagreeing, input_equation, try_layer
 from .mistakes import Evidence, name_mistakes
-from .result import Fault, Row, Verdict
+from .result import Fault, Mistake, Row, Verdict
+from .structured import equation_of
 from .tape import AGAIN, Tape, site
 
 
@@ -147,21 +148,26 @@ class Diagnosis:
         if kept and not hasattr(self.tape.network, "zero_grad"):
             index, parameter = kept
             second = self.claimed.again.get(kept)
-            doubled = second is not None and np.allclose(second, 2 * first[kept], rtol=AGAIN)
             sentence = f"the gradient of its {parameter} changes when the same pass is run twice"
-            if doubled:
+            mistakes: tuple[Mistake, ...] = ()
+            if second is not None and np.allclose(second, 2 * first[kept], rtol=AGAIN):
                 sentence = f"the gradient of its {parameter} is added to the one before: it is not cleared"
-            faults.append(
-                Fault(site(self.layers, index), self._equation(index, parameter), "passes", sentence)
-            )
+                line = f"d{self.clues.names(index)['b' if self._part(index, parameter) == 'bias' else 'W']}"
+                name = "the gradients of the last batch left in (never cleared)"
+                mistakes = (Mistake(name, f"{line} += this batch's", f"{line} = this batch's", 0.0),)
+            faults.append(self._pass_fault(index, parameter, sentence, mistakes))
         skipped = self._first_difference(self.claimed.skipping) if self.claimed.skipping else None
         if skipped:
             index, parameter = skipped
             sentence = f"the gradient of its {parameter} is another one when no input gradient is asked for, as in fit"
-            faults.append(
-                Fault(site(self.layers, index), self._equation(index, parameter), "passes", sentence)
-            )
+            faults.append(self._pass_fault(index, parameter, sentence))
         return faults
+
+    def _pass_fault(
+        self, index: int, parameter: str, sentence: str, mistakes: tuple[Mistake, ...] = ()
+    ) -> Fault:
+        equation = equation_of(parameter, self.layers[index].parameters[parameter])
+        return Fault(site(self.layers, index), equation, "passes", sentence, mistakes)
 
     def _first_difference(self, other: Mapping[tuple[int, str], Array]) -> tuple[int, str] | None:
         for key in reversed(self.claimed.gradients):
@@ -192,9 +198,6 @@ class Diagnosis:
             return "dropout"
         same = self.tape.inputs[index].shape == self.tape.outputs[index].shape
         return "activation" if same and not getattr(layer, "parameters", {}) else "passed back"
-
-    def _equation(self, index: int, parameter: str) -> str:
-        return "BP3" if self.layers[index].parameters[parameter].ndim < 2 else "BP4"
 
     def _output_name(self) -> str:
         return site(self.layers, self.owners[-1]) if self.owners else "output"

@@ -37,8 +37,9 @@ def sigmoid(z: Array) -> Array:
 
 
 def softmax(z: Array) -> Array:
-    e = np.exp(z - z.max(axis=-1, keepdims=True))
-    result: Array = e / e.sum(axis=-1, keepdims=True)
+    axis = min(z.ndim - 1, 1)  # columns of rows, channels of images
+    e = np.exp(z - z.max(axis=axis, keepdims=True))
+    result: Array = e / e.sum(axis=axis, keepdims=True)
     return result
 
 

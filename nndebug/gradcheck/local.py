@@ -295,7 +295,7 @@ def shifting(tape: Tape, index: int, x: Array, part: str, v: Array) -> Callable[
 def _equation(tape: Tape, index: int, part: str) -> str:
     if part == "input":
         return input_equation(tape.layers, index)
-    return equation_of(tape.layers[index].parameters[part])
+    return equation_of(part, tape.layers[index].parameters[part])
 
 
 def disagreeing(trial: Trial) -> list[Row]:

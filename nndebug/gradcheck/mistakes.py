@@ -47,7 +47,7 @@ class Evidence:
         per_sample: losses (batch,).
         elementwise: contributions of each output to the loss (batch, outputs), where the loss is known.
         others: name → weights of the other layers.
-        elsewhere: name → what other layers got, gave or were passed in the recorded pass (batch, …); empty at a random point.
+        elsewhere: name → what other layers got, gave or were passed in the recorded pass (batch, …).
         rows: numbers of samples that the data set may have.
         names: fields of the templates.
     """
@@ -244,7 +244,12 @@ def _with_penalty(evidence: Evidence, candidates: Sequence[Candidate]) -> list[C
 
 def _proportional(evidence: Evidence, should: str) -> list[Mistake]:
     right, given = evidence.right, evidence.given
-    if right is None or right.shape != given.shape or not np.isfinite(given).all() or not right.any():
+    if (
+        right is None
+        or right.shape != given.shape
+        or not np.isfinite(given).all()
+        or _carriers(right) < CARRIERS
+    ):
         return []
     factor = float((given * right).sum() / (right * right).sum())
     name, _, formula = should.partition(" = ")

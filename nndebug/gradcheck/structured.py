@@ -116,7 +116,7 @@ class Structured:
                 why = f"it is {values.dtype}: only floating-point parameters have gradients"
             trouble = shape_trouble(self.claimed.gradients.get((index, parameter)), values.shape)
             if why and not (trouble and not reason):
-                rows.append(unresolved(name, parameter, equation_of(values), values.size, why))
+                rows.append(unresolved(name, parameter, equation_of(parameter, values), values.size, why))
             else:
                 rows.append(self._entry_row(index, parameter))
         return rows
@@ -145,7 +145,7 @@ class Structured:
             right[form.bias] = (dz.sum(axis=0), np.sqrt(variance.sum(axis=0)))
         rows = [
             compare(
-                site(tape.layers, index), parameter, equation_of(layer.parameters[parameter]),
+                site(tape.layers, index), parameter, equation_of(parameter, layer.parameters[parameter]),
                 self.claimed.gradients.get((index, parameter)), *right[parameter],
                 kinks=kinks, eps=tape.eps, reference=self.reference,
             )
@@ -163,7 +163,7 @@ class Structured:
             dz, error = derivative.settled(None)
             error = np.where(derivative.kinked, error + np.abs(derivative.left - derivative.right), error)
             compared = compare(
-                site(tape.layers, index), parameter, equation_of(values), claimed,
+                site(tape.layers, index), parameter, equation_of(parameter, values), claimed,
                 dz.sum(axis=0).reshape(values.shape), error.sum(axis=0).reshape(values.shape),
                 kinks=int(derivative.kinked.sum()), eps=tape.eps, reference=self.reference,
             )  # fmt: skip
@@ -214,6 +214,12 @@ def _explained(row: Row, derivative: Derivative) -> Row:
     return row
 
 
-def equation_of(values: Array) -> str:
-    """BP3 for vectors (biases), BP4 for matrices (weights)."""
-    return "BP3" if values.ndim < 2 else "BP4"
+def equation_of(name: str, values: Array) -> str:
+    """BP3 for biases and shifts, BP4 for weights and scales: by the name of a parameter, else by its axes.
+
+    >>> equation_of("weight", np.ones(3)), equation_of("beta", np.zeros((3, 4))), equation_of("v", np.zeros(3))
+    ('BP4', 'BP3', 'BP3')
+    """
+    if name[:1].lower() == "b":
+        return "BP3"
+    return "BP4" if name[:1].lower() in ("w", "g") or values.ndim > 1 else "BP3"

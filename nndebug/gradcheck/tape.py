@@ -85,6 +85,11 @@ class Tape:
         output: Array = self.layers[index].forward(x)
         return output
 
+    def replay(self) -> None:
+        """Runs every layer as in the recorded pass."""
+        for index, x in enumerate(self.inputs):
+            self.forward(index, x)
+
     def above(self, level: int, stack: Array, copies: int) -> tuple[Array, Array]:
         """Runs layers `level` and up on stacked copies of the batch.
 

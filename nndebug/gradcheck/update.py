@@ -20,6 +20,7 @@ from .result import Fault, Mistake, Row, Verdict
 from .tape import site
 
 UPDATES = 2
+STILL = "nothing changed"
 KNOWN = ("sgd", "momentum", "adam")
 BEYOND = ("nesterov", "clip_norm")
 """Settings of an optimiser that make another rule of it, which is not known here."""
@@ -124,7 +125,31 @@ def check_update(network: Any, optimizer: Any, rng: np.random.Generator) -> tupl
             row, fault = case.check(layer, parameter, equation, found, right)
             rows.append(row)
             faults += [fault] if fault else []
-    return rows, faults
+    return rows, _left_out(network, rows, faults)
+
+
+def _left_out(network: Any, rows: list[Row], faults: list[Fault]) -> list[Fault]:
+    """Where some parameters never move and all others are updated well, that is the mistake."""
+    wrong = [fault for fault in faults if fault.equation == "update"]
+    still = [f for f in wrong if any(m.name.startswith(STILL) for m in f.mistakes)]
+    moved = {
+        (row.layer, row.parameter.split()[0])
+        for row in rows
+        if row.equation == "update" and row.verdict is Verdict.AGREES
+    }
+    last = [site(network.layers, i) for i, layer in enumerate(network.layers) if layer.parameters][-1]
+    if not still or not moved or len(still) < len(wrong):
+        return faults
+    if all(_unpenalised(network, f"{layer}.{parameter}") for layer, parameter in moved):
+        name, line = "only the biases updated", "b -= rate * db, and no such line for the weights"
+    elif {layer for layer, _ in moved} == {last}:
+        name, line = "only the last layer updated", "the update outside the loop over the layers"
+    else:
+        return faults
+    return [
+        replace(f, mistakes=tuple(replace(m, name=name, yours=line) for m in f.mistakes)) if f in still else f
+        for f in faults
+    ]
 
 
 def _unpenalised(network: Any, key: str) -> bool:
@@ -189,7 +214,7 @@ class Case:
             wrong = [
                 ("gradient ascent", "w + rate * gradient", replace(rule, rate=-rule.rate)),
                 ("the rate missing", "w - gradient", replace(rule, rate=1.0)),
-                ("nothing changed (an update of a copy?)", "w", replace(rule, rate=0.0)),
+                (f"{STILL} (an update of a copy?)", "w", replace(rule, rate=0.0)),
                 ("the momentum missing", "w - rate * gradient", replace(rule, kind="sgd", momentum=0.0)),
                 ("a factor 2 too many, or the update applied twice", "w - 2 * rate * gradient", replace(rule, rate=2 * rule.rate)),
                 ("the gradients of the update before added (never cleared)", "w - rate * (gradient + the one before)", replace(rule, kind="momentum", momentum=1.0)),

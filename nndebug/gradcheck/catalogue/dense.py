@@ -79,7 +79,7 @@ def weight(e: Evidence) -> list[Candidate]:
         line = f"{start} {n['z']}.T @ {delta}"
         found.append(Candidate("the layer's output in place of its input", line, e.y.T @ e.u))
     for name, other in e.elsewhere.items():
-        if name.startswith("a") and other.shape == e.x.shape:
+        if name[0] in "ax" and other.shape == e.x.shape:
             line = f"{start} {name}.T @ {delta}"
             found.append(Candidate("the activation of another layer", line, other.T @ e.u))
         if name.startswith("delta") and other.shape == e.u.shape:
