@@ -47,7 +47,7 @@ class CrossEntropyOver(CrossEntropy):
 
     def __init__(self, axis: int, *, reduction: str = "mean", scale: float = 1.0) -> None:
         super().__init__(reduction=reduction, scale=scale)
-        self.axis = axis
+        self._axis = axis
 
     def encode(self, target: Array, outputs: int, dtype: Any) -> Array:
         return Loss.encode(self, target, outputs, dtype)
@@ -56,17 +56,17 @@ class CrossEntropyOver(CrossEntropy):
         """The gradient holds for any targets."""
 
     def per_sample_encoded(self, output: Array, target: Array) -> Array:
-        shifted = output - output.max(axis=self.axis, keepdims=True)
-        log_p = shifted - np.log(np.exp(shifted).sum(axis=self.axis, keepdims=True))
+        shifted = output - output.max(axis=self._axis, keepdims=True)
+        log_p = shifted - np.log(np.exp(shifted).sum(axis=self._axis, keepdims=True))
         # What every row adds to the total, weighed so that the mean of the rows is the loss.
         each = -(target * log_p).sum(axis=1)
-        return np.asarray(each * (self.share(output.shape[1 - self.axis]) * self._rows(output)))
+        return np.asarray(each * (self.share(output.shape[1 - self._axis]) * self._rows(output)))
 
     def gradient_encoded(self, output: Array, target: Array, out: Array) -> Array:
-        softmax(output, out, axis=self.axis)
-        np.multiply(out, target.sum(axis=self.axis, keepdims=True), out=out)
+        softmax(output, out, axis=self._axis)
+        np.multiply(out, target.sum(axis=self._axis, keepdims=True), out=out)
         np.subtract(out, target, out=out)
-        return np.multiply(out, self.share(output.shape[1 - self.axis]), out=out)
+        return np.multiply(out, self.share(output.shape[1 - self._axis]), out=out)
 
     def _rows(self, output: Array) -> int:
         return 1 if self.reduction == "sum" else len(output)
@@ -84,22 +84,26 @@ class Broadcast(Loss):
 
     def __init__(self, inner: Loss) -> None:
         super().__init__(reduction=inner.reduction, scale=inner.scale)
-        self.inner, self.kind, self.takes, self.threshold = inner, inner.kind, inner.takes, inner.threshold
+        self._inner, self.kind, self.takes, self.threshold = inner, inner.kind, inner.takes, inner.threshold
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return self._inner.settings
 
     def encode(self, target: Array, outputs: int, dtype: Any) -> Array:
         return np.asarray(target).astype(dtype, copy=False)
 
     def per_sample_encoded(self, output: Array, target: Array) -> Array:
-        return self.inner.per_sample_encoded(*np.broadcast_arrays(output, target))
+        return self._inner.per_sample_encoded(*np.broadcast_arrays(output, target))
 
     def gradient_encoded(self, output: Array, target: Array, out: Array) -> Array:
         wide, targets = np.broadcast_arrays(output, target)
-        slopes = self.inner.gradient_encoded(wide, targets, np.empty(wide.shape, output.dtype))
+        slopes = self._inner.gradient_encoded(wide, targets, np.empty(wide.shape, output.dtype))
         np.copyto(out, slopes if wide.shape == output.shape else slopes.sum(axis=1, keepdims=True))
         return out
 
     def probabilities(self, output: Array) -> Array:
-        return self.inner.probabilities(output)
+        return self._inner.probabilities(output)
 
 
 # --- updates ------------------------------------------------------------------------------------------------------

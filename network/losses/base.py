@@ -48,7 +48,8 @@ class Loss:
     @property
     def settings(self) -> dict[str, Any]:
         """The arguments that differ from their defaults, as plain data."""
-        return {name: value for name, value in vars(self).items() if value != getattr(type(self), name, None)}
+        given = {name: value for name, value in vars(self).items() if not name.startswith("_")}
+        return {name: value for name, value in given.items() if value != getattr(type(self), name, None)}
 
     def __call__(self, output: Array, target: Array) -> float:
         """The loss of a batch: what `gradient` is the derivative of."""
