@@ -7,6 +7,7 @@ also fills `gradients`. The derivative stands right below the forward value.
 from __future__ import annotations
 
 import copy
+import math
 from functools import lru_cache
 from typing import Any, Self
 
@@ -213,7 +214,7 @@ class Flatten(Layer):
 
     def forward(self, x: Array) -> Array:
         self._shape = x.shape
-        return x.reshape(len(x), -1)
+        return x.reshape(len(x), math.prod(x.shape[1:]))  # -1 says nothing where there are no rows
 
     def backward(self, output_gradient: Array) -> Array:
         return output_gradient.reshape(self._shape)

@@ -72,6 +72,8 @@ ALLOWED = {
     "nndebug.session": {"numpy", "nndebug"},
     "nndebug.manifest": {"numpy", *SUMMARIES, "nndebug.adapters"},
     "nndebug.drawing": {"numpy", "rich", "nndebug"},
+    "nndebug.strategies": {"numpy", "hypothesis", "nndebug.core", "nndebug.signals", *BASE},
+    "nndebug.testing": {"numpy", "hypothesis", "pytest", "nndebug"},
     "nndebug.watching": {"numpy", "nndebug"},
     "nndebug.cli": {"numpy", "rich", "nndebug"},
 }

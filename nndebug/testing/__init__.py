@@ -1,0 +1,46 @@
+"""The property-test kit: put your own layer, loss, optimiser or network through it.
+
+    from nndebug.testing import check_layer, parametrize_with_checks
+
+    check_layer(MyLayer(3, 4))                       # raises with the smallest input on which it is wrong
+
+    @parametrize_with_checks([MyLayer(3, 4), MyLoss()])
+    def test_mine(member, check):                    # one test of every check
+        check(member)
+
+Needs Hypothesis, and pytest for the decorator: `pip install nndebug[test]`.
+"""
+
+from __future__ import annotations
+
+from .batteries import (
+    Checked,
+    check_activation,
+    check_initializer,
+    check_layer,
+    check_loss,
+    check_member,
+    check_network,
+    check_optimizer,
+    parametrize_with_checks,
+)
+from .case import TAGS, Case, case
+from .driver import CheckFailed
+from .wrapping import adapt
+
+__all__ = [
+    "TAGS",
+    "Case",
+    "CheckFailed",
+    "Checked",
+    "adapt",
+    "case",
+    "check_activation",
+    "check_initializer",
+    "check_layer",
+    "check_loss",
+    "check_member",
+    "check_network",
+    "check_optimizer",
+    "parametrize_with_checks",
+]
