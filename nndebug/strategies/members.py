@@ -6,6 +6,7 @@ import inspect
 import itertools
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from hypothesis import reject
@@ -29,12 +30,16 @@ ARGUMENTS: Mapping[str, st.SearchStrategy[Any]] = {
     "stride": PAIRS,
     "padding": st.one_of(st.sampled_from((0, "same", 1))),
     "bias": st.booleans(),
+    "nesterov": st.booleans(),
     "slope": st.sampled_from((0.01, 0.3)),
     "momentum": st.sampled_from((0.5, 0.9, 0.1)),
     "epsilon": st.sampled_from((1e-5, 1e-3)),
     "seed": st.just(3),
 }
 """What the arguments of constructors may be, by the name that the core gives them; others keep their default."""
+
+CALLS: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
+"""Member that was drawn → the call that makes it. Not an attribute of the member, which may save what it has."""
 
 OF_LAYERS = {"rate": st.sampled_from((0.5, 0.0, 0.2))}
 OF_OPTIMIZERS = {"rate": st.sampled_from((0.1, 0.01)), "epsilon": st.sampled_from((1e-8, 1e-4))}
@@ -105,9 +110,9 @@ def build(
 
 
 def named(member: Any, arguments: Mapping[str, Any]) -> Any:
-    """The member with the call that makes it as `nndebug_label`, for messages."""
+    """The member, and the call that makes it noted in `CALLS`, for messages."""
     shown = ", ".join(f"{key}={value!r}" for key, value in arguments.items())
-    member.nndebug_label = f"{type(member).__name__}({shown})"
+    CALLS[member] = f"{type(member).__name__}({shown})"
     return member
 
 

@@ -153,7 +153,7 @@ def has_state(layer: Any) -> bool:
 
 def few_rows(case: Case) -> bool:
     """Whether a batch of any number of samples will do in training."""
-    return case.claims.get("least_rows", 1) <= 1
+    return bool(case.claims.get("least_rows", 1) <= 1)
 
 
 def has_modes(case: Case) -> bool:

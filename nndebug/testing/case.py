@@ -24,6 +24,7 @@ TAGS: Mapping[str, str] = {
     "constant": "an initialiser that draws nothing",
     "penalised": "an optimiser that moves parameters which have no gradient, as weight decay does",
     "one_hot": "a loss that takes one value per output only, no class numbers",
+    "probabilities": "a loss whose outputs are probabilities, rows that sum to 1",
     "regression": "a loss whose targets are any numbers, not classes",
 }
 """What a member may say about itself; a check that does not hold for it is left out."""
@@ -110,7 +111,7 @@ def case(
         if tag not in TAGS:
             raise UserError(f"there is no tag {tag!r}", help=did_you_mean(tag, TAGS))
     known |= _seen(sample)
-    label = describe(sample if found != "initializer" else member)
+    label = describe(member if found == "initializer" or describe(member) != _class_name(member) else sample)
     made = Case(
         kind=found,
         label=label,
@@ -177,6 +178,8 @@ def _maker(kind: str, member: Any) -> Callable[[], Any]:
 def _seen(sample: Any) -> set[str]:
     """Tags that show: a generator of its own, state, and what the core is known for."""
     found = set(KNOWN_TAGS.get(getattr(sample, "kind", "") or getattr(sample, "__name__", ""), ()))
+    if getattr(sample, "takes", None) == "probabilities":
+        found.add("probabilities")
     if getattr(sample, "state", None):
         found.add("stateful")
     if any(isinstance(value, np.random.Generator) for value in getattr(sample, "__dict__", {}).values()):
@@ -224,6 +227,10 @@ def _with(
         expected_failures={**made.expected_failures, **_known_checks(made.kind, expected or {})},
         claims={**made.claims, **claims},
     )
+
+
+def _class_name(member: Any) -> str:
+    return member.__name__ if inspect.isfunction(member) or inspect.isclass(member) else type(member).__name__
 
 
 def _short(label: str) -> str:

@@ -42,6 +42,8 @@ class Example:
         self.output: Array = draw(
             extreme_batches((width,), self.dtype) if extreme else batches((width,), rows, self.dtype, layouts)
         )
+        if "probabilities" in case.tags:
+            self.output = probabilities(self.output)
         self.target: Array = draw(aims(case, len(self.output), width, self.dtype))
         self.given = {"output": self.output, "target": self.target}
 
@@ -59,6 +61,12 @@ class Example:
         """dLoss/doutput, a copy."""
         given = {"output": output, "target": target}
         return array(called(self.loss.gradient, "gradient", given, output, target), "gradient", given)
+
+
+def probabilities(x: Array) -> Array:
+    """Rows that sum to 1 (batch, outputs), of sizes as far apart as those of x; a constant row becomes uniform."""
+    size = np.minimum(np.abs(x), 1e3) + 1 / 16
+    return np.asarray(size / size.sum(axis=1, keepdims=True)).astype(x.dtype)
 
 
 def aims(case: Case, rows: int, outputs: int, dtype: Any) -> Any:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..strategies.arrays import Draw
+from ..strategies.members import CALLS
 
 if TYPE_CHECKING:
     from .case import Case
@@ -89,9 +90,16 @@ def battery(kind: str) -> tuple[Check, ...]:
     return tuple(c for wanted in kinds for (of, _), c in _checks.items() if of == wanted)
 
 
+def _call(thing: Any) -> str:
+    try:
+        return CALLS.get(thing, "")
+    except TypeError:  # what cannot be hashed or referred to weakly was not drawn
+        return ""
+
+
 def describe(thing: Any) -> str:
     """What to call a member: the call that made it, its repr where it has one of its own, or its class."""
-    label = getattr(thing, "nndebug_label", "")
+    label = getattr(thing, "nndebug_label", "") or _call(thing)
     if label:
         return str(label)
     if inspect.isfunction(thing) or inspect.isclass(thing):

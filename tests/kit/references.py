@@ -110,32 +110,73 @@ def binary_cross_entropy(output, target):
     return (np.logaddexp(0, output) - output * target).sum(axis=1)
 
 
-LOSSES = {"Quadratic": quadratic, "CrossEntropy": cross_entropy, "BinaryCrossEntropy": binary_cross_entropy}
+def absolute_error(output, target):
+    return np.array([np.mean([abs(a - y) for a, y in zip(*pair)]) for pair in zip(output, target)])
+
+
+def hinge(output, target):
+    return np.mean(
+        [[max(0, 1 - (2 * y - 1) * a) for a, y in zip(*pair)] for pair in zip(output, target)], axis=1
+    )
+
+
+def clipped(p):
+    return np.clip(p, 1e-7, 1 - 1e-7)
+
+
+def probability_cross_entropy(output, target):
+    return -special.xlogy(target, clipped(output)).sum(axis=1)
+
+
+def probability_binary_cross_entropy(output, target):
+    p = clipped(output)
+    return -(special.xlogy(target, p) + special.xlog1py(1 - target, -p)).mean(axis=1)
+
+
+LOSSES = {
+    "Quadratic": quadratic,
+    "AbsoluteError": absolute_error,
+    "Hinge": hinge,
+    "CrossEntropy": cross_entropy,
+    "BinaryCrossEntropy": binary_cross_entropy,
+    "ProbabilityCrossEntropy": probability_cross_entropy,
+    "ProbabilityBinaryCrossEntropy": probability_binary_cross_entropy,
+}
+
+
+def follow(made, w, gradients):
+    """The textbook's updates of one number, in Python floats."""
+    v = m = s = 0.0
+    for t, g in enumerate(gradients, 1):
+        if made.kind == "sgd":
+            w -= made.rate * g
+        elif made.kind == "momentum":
+            v = made.momentum * v + g
+            w -= made.rate * (g + made.momentum * v if made.nesterov else v)
+        elif made.kind == "adam":
+            m, s = made.beta1 * m + (1 - made.beta1) * g, made.beta2 * s + (1 - made.beta2) * g * g
+            w -= made.rate * (m / (1 - made.beta1**t)) / ((s / (1 - made.beta2**t)) ** 0.5 + made.epsilon)
+        elif made.kind == "rmsprop":
+            s = made.rho * s + (1 - made.rho) * g * g
+            w -= made.rate * g / (s**0.5 + made.epsilon)
+        else:
+            s = made.rho * s + (1 - made.rho) * g * g
+            step = ((m + made.epsilon) / (s + made.epsilon)) ** 0.5 * g
+            m = made.rho * m + (1 - made.rho) * step * step
+            w -= made.rate * step
+    return w
 
 
 def optimizer(made):
-    """The textbook's updates of a core's optimiser of known kind, entry by entry in Python floats; None for others."""
-    if made.kind not in ("sgd", "momentum", "adam"):
+    """The textbook's updates of a core's optimiser of known kind, entry by entry; None for others."""
+    if made.kind not in ("sgd", "momentum", "adam", "rmsprop", "adadelta"):
         return None
-
-    def follow(w, gradients):
-        v = m = s = 0.0
-        for t, g in enumerate(gradients, 1):
-            if made.kind == "sgd":
-                w -= made.rate * g
-            elif made.kind == "momentum":
-                v = made.momentum * v + g
-                w -= made.rate * v
-            else:
-                m, s = made.beta1 * m + (1 - made.beta1) * g, made.beta2 * s + (1 - made.beta2) * g * g
-                w -= made.rate * (m / (1 - made.beta1**t)) / ((s / (1 - made.beta2**t)) ** 0.5 + made.epsilon)
-        return w
 
     def reference(start, history):
         found = {}
         for name, value in start.items():
             entries = [
-                follow(float(value[at]), [float(gradients[name][at]) for gradients in history])
+                follow(made, float(value[at]), [float(gradients[name][at]) for gradients in history])
                 for at in np.ndindex(value.shape)
             ]
             found[name] = np.array(entries).reshape(value.shape)
