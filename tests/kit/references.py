@@ -158,7 +158,8 @@ def follow(made, w, gradients):
             w -= made.rate * (m / (1 - made.beta1**t)) / ((s / (1 - made.beta2**t)) ** 0.5 + made.epsilon)
         elif made.kind == "rmsprop":
             s = made.rho * s + (1 - made.rho) * g * g
-            w -= made.rate * g / (s**0.5 + made.epsilon)
+            v = made.momentum * v + g / (s**0.5 + made.epsilon)
+            w -= made.rate * v
         else:
             s = made.rho * s + (1 - made.rho) * g * g
             step = ((m + made.epsilon) / (s + made.epsilon)) ** 0.5 * g
