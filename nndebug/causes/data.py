@@ -100,13 +100,14 @@ def corrupted_labels(run: Run, found: Findings) -> Cause | None:
         )
     # Without a signal in the data, and a network that can learn by heart: it is the labels, not the network.
     tried = run.preflight.measurements.get("overfit", {}) if run.preflight else {}
-    if not figures["unrelated"] or not failing(found) or not tried.get("share", 1.0) <= 0.1:
+    fails = failing(found) or finding.severity is Severity.WARNING
+    if not figures["unrelated"] or not fails or not tried.get("share", 1.0) <= 0.1:
         return None
     return cause(
         Kind.CORRUPTED_LABELS,
         None,
         found,
-        [finding],
+        [finding, *found.of("NND506", "NND604")],
         0.9,
         f"The labels do not belong to their inputs: a probe scores {figures['score']:.2f} on them, knowing nothing "
         f"{figures['baseline']:.2f}; the network can learn by heart.",

@@ -19,13 +19,15 @@ def constant_init(run: Run, found: Findings) -> Cause | None:
     finding = found.first("NND409")
     if not finding:
         return None
+    value = finding.evidence.get("value", 0.0)
+    equal = "The initial weights are all the same" if value is not None else "The units all start alike"
     return cause(
         Kind.CONSTANT_INIT,
         finding.site,
         found,
         [finding, *found.of("NND303", "NND205")],
         PROOF,
-        f"The initial weights are all the same: {finding.site}'s units are copies of one another.",
+        f"{equal}: {finding.site}'s units are copies of one another.",
         first_step=0,
         help=finding.help,
     )
@@ -54,7 +56,10 @@ def init_too_large(run: Run, found: Findings) -> Cause | None:
     large = found.first("NND205", std=lambda std: std is not None and std > 1)
     wrong_side = found.first("NND204", at_birth=lambda share: (share or 0) >= 0.02)
     lasting = wrong_side is not None and wrong_side.severity is not Severity.INFO
-    if not large or not (lasting or found.of("NND305", "NND501", "NND507")):
+    # Weights that are too large by themselves, not only through their inputs, keep hidden units on their flat ends.
+    flat = [f for f in found.of("NND203") if f.severity is not Severity.INFO]
+    oversized = found.first("NND804", ratio=lambda ratio: ratio > 1)
+    if not large or not (lasting or found.of("NND305", "NND501", "NND507") or (flat and oversized)):
         return None
     if lasting and wrong_side:
         born = wrong_side.evidence["at_birth"]
@@ -73,7 +78,7 @@ def init_too_large(run: Run, found: Findings) -> Cause | None:
         Kind.INIT_TOO_LARGE,
         layer,
         found,
-        [*scale, *found.of("NND204", "NND203")],
+        [*scale, *found.of("NND804", "NND204", "NND203")],
         certainty,
         sentence,
         first_step=0,

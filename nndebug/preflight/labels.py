@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..chance import class_labels
 from ..signals import Array
 from .subject import NotApplicable, Subject
 
@@ -33,6 +34,7 @@ def labels(subject: Subject) -> dict[str, Any]:
         raise NotApplicable(f"{total} samples are too few for a probe")
     probe = _Probe(subject, targets)
     found: dict[str, Any] = probe.score(np.arange(total))
+    found["held_out_labels"] = _held_out(subject, probe)
     related = found["score"] > found["baseline"] + 3 * found["error"]
     if subject.linear or not related:
         found["neighbour"] = probe.neighbour()
@@ -55,6 +57,24 @@ def labels(subject: Subject) -> dict[str, Any]:
         "tried": len(orders),
     }
     return found
+
+
+def _held_out(subject: Subject, probe: _Probe) -> dict[str, Any] | None:
+    """How well the probe tells the held-out labels, as they are and moved by a number of classes; None without any."""
+    if subject.labels is None or subject.validation is None or subject.outputs < 3:
+        return None
+    x, y = np.asarray(subject.validation[0])[:HELD], np.asarray(subject.validation[1])[:HELD]
+    targets = np.asarray(subject.loss.encode(y, subject.outputs, subject.dtype))
+    labels = class_labels(y, targets)
+    if labels is None or len(labels) < 30 or x.shape[1:] != subject.x.shape[1:]:
+        return None
+    predicted = probe.predict(x).argmax(axis=1)
+    classes = subject.outputs
+    scores = [float(np.mean(predicted == (labels + k) % classes)) for k in range(classes)]
+    best = int(np.argmax(scores))
+    # As a small step up or down: one class on, or one back.
+    offset = best if best <= classes // 2 else best - classes
+    return {"as_they_are": scores[0], "score": scores[best], "offset": offset}
 
 
 def _skill(score: float, baseline: float) -> float:
@@ -81,20 +101,30 @@ class _Probe:
         if len(columns) > MOST_FEATURES:
             columns = np.linspace(0, flat.shape[1] - 1, MOST_FEATURES).astype(int)
         x = np.asarray(flat[self.fitted][:, columns], np.float32)
-        held = np.asarray(flat[self.held][:, columns], np.float32)
         with np.errstate(all="ignore"):
             mean, std = x.mean(axis=0, dtype=np.float64), x.std(axis=0, dtype=np.float64)
             keep = std > 1e-9 * np.abs(mean)
             if not keep.any() or not np.isfinite(std[keep]).all():
                 raise NotApplicable("the inputs do not vary, or are not finite")
-            scale = (1 / std[keep]).astype(np.float32)
-            self.x = (x[:, keep] - mean[keep].astype(np.float32)) * scale
-            self.held_x = np.clip((held[:, keep] - mean[keep].astype(np.float32)) * scale, -10, 10)
+        self._columns = columns[keep]
+        self._mean, self._scale = mean[keep].astype(np.float32), (1 / std[keep]).astype(np.float32)
+        self.x = (x[:, keep] - self._mean) * self._scale
+        self.held_x = self._scaled(flat[self.held])
         gram = np.asarray(self.x.T @ self.x, np.float64)
         subject.clock.check()
         # A tenth of the rows as the penalty: with as many features as rows an unpenalised fit is all noise.
         gram[np.diag_indices_from(gram)] += 0.1 * len(self.x) + 1e-6
         self.inverse = np.asarray(np.linalg.inv(gram), np.float32)
+
+    def _scaled(self, rows: Array) -> Array:
+        values = np.asarray(rows.reshape(len(rows), -1)[:, self._columns], np.float32)
+        return np.asarray(np.clip((values - self._mean) * self._scale, -10, 10))
+
+    def predict(self, rows: Array) -> Array:
+        """What the probe of the targets as they are says of other rows: (rows, outputs)."""
+        y = np.asarray(self.targets[self.fitted], np.float32)
+        centre = y.mean(axis=0)
+        return np.asarray(self._scaled(rows) @ (self.inverse @ (self.x.T @ (y - centre))) + centre)
 
     def score(self, order: Array) -> dict[str, float]:
         """Accuracy, or R² for values, on the held-out rows, if row i has the target of row order[i]."""

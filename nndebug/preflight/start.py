@@ -46,6 +46,12 @@ def _layers(network: Any, scales: dict[str, float]) -> list[dict[str, Any]]:
             (later.kind for later in network.layers[position + 1 :] if later.name == layer.name), "linear"
         )
         alike = bool(by_unit.shape[1] > 1 and (by_unit == by_unit[:, :1]).all())
+        after = next(
+            (a.parameters["weight"] for a in network.layers[position + 1 :] if a.kind == "dense"), None
+        )
+        # Copies stay copies only where the next layer treats them alike, too.
+        if after is not None and weight.ndim == 2 and len(after) == weight.shape[1]:
+            alike = alike and bool((after == after[:1]).all())
         rows.append(
             {
                 "name": layer.name,

@@ -25,10 +25,14 @@ def if_it_fails(run: Run) -> Severity:
     return unless_it_learns(run, undecided=Severity.INFO)
 
 
+_EARLY = 10
+"""Steps before which no held-out loss need have fallen."""
+
+
 def generalises(run: Run) -> bool | None:
     """Whether the loss on held-out data was ever clearly below chance; None where that is not known."""
     loss, chance = run.series("validation.loss"), run.manifest.get("loss_at_chance")
-    if not chance or len(loss) < 2:
+    if not chance or not loss or run.steps < _EARLY:
         return None
     return bool(loss.minimum < 0.97 * chance)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from ..findings import Severity, Symptom
 from ..registry import rule
 from ..run import Run
-from .before import if_it_fails, last_site, measured, unless_it_learns
+from .before import generalises, if_it_fails, last_site, measured, unless_it_learns
 
 
 def _first_site(run: Run) -> str:
@@ -146,7 +147,9 @@ def labels_unrelated(
 
     What it measures: a ridge regression on up to 2,000 rows, judged on 1,000 others: no better than knowing the shares
     alone by 3 standard errors. Where it does little better (skill below 0.3), the targets are moved by 1 to 20 places
-    both ways and reversed: an order that is 6 standard errors and a skill of 0.25 better is the proof.
+    both ways and reversed: an order that is 6 standard errors and a skill of 0.25 better is the proof. So is a held-out part that the probe only
+    understands when 1 (or more) is added to its labels. Without proof it is an info, and a warning where the nearest
+    neighbour sees nothing either and the held-out loss stays at chance.
 
     Why it matters: shuffled or shifted labels train without an error message, and teach nothing.
 
@@ -174,6 +177,7 @@ def labels_unrelated(
             help="apply one permutation to inputs and labels; look at ten pairs",
         )
         return
+    yield from _other_numbers(found)
     if found["score"] > baseline + errors * error:
         return
     sees = neighbour is not None and neighbour > baseline + errors * error
@@ -181,7 +185,7 @@ def labels_unrelated(
         "run",
         f"a linear probe reaches {unit} {found['score']:.2f} on held-out rows, knowing nothing {baseline:.2f}"
         + (f"; the nearest neighbour {neighbour:.2f}" if sees else ""),
-        Severity.INFO,
+        Severity.WARNING if not sees and generalises(run) is False else Severity.INFO,
         first_step=0,
         evidence={
             "score": found["score"],
@@ -191,6 +195,22 @@ def labels_unrelated(
             "proof": False,
         },
         help="look at ten pairs of input and label" if not sees else "",
+    )
+
+
+def _other_numbers(found: Mapping[str, Any], apart: float = 0.3) -> Iterator[Symptom]:
+    """Classes that the held-out part numbers from another start than the training part."""
+    held = found.get("held_out_labels")
+    if not held or not held["offset"] or held["score"] < held["as_they_are"] + apart:
+        return
+    yield Symptom(
+        "run",
+        f"a linear probe of the training set reaches accuracy {held['as_they_are']:.2f} on the held-out labels, and "
+        f"{held['score']:.2f} on the held-out labels {held['offset']:+d}",
+        Severity.ERROR,
+        first_step=0,
+        evidence={**held, "proof": True},
+        help="number the classes alike in both parts",
     )
 
 
@@ -205,7 +225,8 @@ def class_imbalance(run: Run, *, most: float = 10.0) -> Iterator[Symptom]:
 
     What to try: weigh the classes in the loss, sample the rare ones more often, and report recall per class.
 
-    False alarms: many tasks are like this; it is an info, and a warning only where a rare class is never predicted.
+    False alarms: many tasks are like this; it is an info, and a warning only where a rare class is never predicted, or
+    the held-out loss is no better than chance.
 
     References: H. He and E. Garcia, "Learning from Imbalanced Data", IEEE TKDE 2009.
     """
@@ -218,13 +239,15 @@ def class_imbalance(run: Run, *, most: float = 10.0) -> Iterator[Symptom]:
     ignored = (
         recall is not None and rare < len(recall) and recall[rare].sum() >= 5 and recall[rare, rare] == 0
     )
+    unseen = generalises(run) is False
     yield Symptom(
         "run",
         f"class {common} has {max(present):,} samples, class {rare} {min(present):,}"
-        + ("; the network never gets it right" if ignored else ""),
-        unless_it_learns(run) if ignored else Severity.INFO,
+        + ("; the network never gets it right" if ignored else "")
+        + ("; on held-out data the loss is no better than chance" if unseen and not ignored else ""),
+        Severity.WARNING if unseen else unless_it_learns(run) if ignored else Severity.INFO,
         first_step=0,
-        evidence={"counts": counts, "ratio": max(present) / min(present), "ignored": bool(ignored)},
+        evidence={"counts": counts, "ratio": max(present) / min(present), "ignored": bool(ignored or unseen)},
         help="weigh the classes in the loss, or sample the rare ones more often",
     )
 

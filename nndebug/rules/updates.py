@@ -11,6 +11,7 @@ import numpy as np
 from ..findings import Severity, Symptom
 from ..registry import rule
 from ..run import Run
+from .before import measured
 from .outcome import Outcome, not_learning, outcome, severity
 
 _DEVIATIONS = 4.0
@@ -216,7 +217,8 @@ def _below_precision(run: Run, parameter: str, gradient: float) -> bool:
 def symmetric_units(run: Run) -> Iterator[Symptom]:
     """All weights of a hidden layer start with the same value, so its units stay alike.
 
-    What it measures: the spread of a hidden layer's weights before the first step, exactly zero.
+    What it measures: the spread of a hidden layer's weights before the first step, exactly zero; and, in the preflight,
+    units whose weights in and out and biases equal those of the first unit to the last bit.
 
     Why it matters: units with equal weights in and out get equal gradients for ever: the layer acts as one unit.
 
@@ -228,8 +230,19 @@ def symmetric_units(run: Run) -> Iterator[Symptom]:
     """
     # Normalisation, whose scales all start at 1, has no inputs of its own to weigh.
     hidden = [site for site in run.sites if "weight" in site.parameters and site.inputs][:-1]
+    copies = {layer["name"] for layer in measured(run, "start").get("layers", ()) if layer["units_alike"]}
     for site in hidden:
         spread = run.series("weight.std", f"{site.name}.weight")
+        if site.name in copies and spread and spread.first > 0:
+            yield Symptom(
+                site.name,
+                f"its {site.units} units start as copies of one another: equal weights in and out, equal biases",
+                severity(run, learned=Severity.INFO),
+                first_step=0,
+                evidence={"value": None, "series": [{"name": "weight.std", "site": f"{site.name}.weight"}]},
+                help="draw the initial weights of every unit at random: He for ReLU, Xavier for sigmoid and tanh",
+            )
+            continue
         if not spread or spread.steps[0] != 0 or spread.first != 0 or site.units < 2:
             continue
         value = run.series("weight.mean", f"{site.name}.weight").first

@@ -18,8 +18,24 @@ LAYERS = [
     {"name": "output", "kind": "sigmoid", "parameters": False},
 ]
 START = [
-    {"name": "hidden1", "activation": "relu", "inputs": 784, "units": 30, "gain": 1.41, "weight_std": 0.05},
-    {"name": "output", "activation": "sigmoid", "inputs": 30, "units": 10, "gain": 1.0, "weight_std": 0.18},
+    {
+        "name": "hidden1",
+        "activation": "relu",
+        "inputs": 784,
+        "units": 30,
+        "gain": 1.41,
+        "weight_std": 0.05,
+        "units_alike": False,
+    },
+    {
+        "name": "output",
+        "activation": "sigmoid",
+        "inputs": 30,
+        "units": 10,
+        "gain": 1.0,
+        "weight_std": 0.18,
+        "units_alike": False,
+    },
 ]
 SAME = {"output": 1e-7, "loss": 1e-7, "gradient": 1e-7, "gradient_ratio": 1.0}
 HEALTHY = {
@@ -295,3 +311,49 @@ def test_numbers_near_the_limit_that_still_grow():
     assert symptoms("NND102", make_run(series)) == []
     series["hidden1", "preactivation.maximum"] = [1e20, 1e30, 3e35]
     assert symptoms("NND102", make_run(series)) == []
+
+
+def failing_on_held_out(changes, losses=(2.4, 2.5)):
+    run = flown(changes, learns=None, loss_at_chance=2.3)
+    for epoch, loss in enumerate(losses, 1):
+        run.add(
+            {"kind": "epoch", "epoch": epoch, "step": 300 * epoch, "data": {"run": {"validation.loss": loss}}}
+        )
+    return run
+
+
+UNRELATED = {"labels": {"score": 0.1, "skill": 0.0, "neighbour": 0.1}}
+
+
+def test_unrelated_labels_are_a_warning_where_nothing_is_learned_for_held_out_data():
+    assert one("NND705", failing_on_held_out(UNRELATED)).severity is Severity.WARNING
+    assert one("NND705", failing_on_held_out(UNRELATED, (2.4, 2.2))).severity is Severity.INFO
+    seen = {"labels": {**UNRELATED["labels"], "neighbour": 0.5}}
+    assert one("NND705", failing_on_held_out(seen)).severity is Severity.INFO
+
+
+def test_an_imbalance_is_a_warning_where_nothing_is_learned_for_held_out_data():
+    changes = {"data": {"class_counts": [146, 2, 2]}}
+    symptom = one("NND706", failing_on_held_out(changes))
+    assert symptom.severity is Severity.WARNING and "no better than chance" in symptom.message
+    assert one("NND706", failing_on_held_out(changes, (2.0, 1.0))).severity is Severity.INFO
+
+
+def test_held_out_labels_that_count_from_another_start():
+    def held(**figures):
+        return {"labels": {"held_out_labels": {"as_they_are": 0.02, "score": 0.9, "offset": 1, **figures}}}
+
+    symptom = one("NND705", flown(held()))
+    assert symptom.severity is Severity.ERROR and "0.90 on the held-out labels +1" in symptom.message
+    assert symptoms("NND705", flown(held(as_they_are=0.61))) == []
+    assert symptoms("NND705", flown(held(offset=0))) == []
+
+
+def test_units_that_are_copies_of_one_another():
+    start = {"start": {"layers": [{**START[0], "units_alike": True}, {**START[1], "units_alike": False}]}}
+    run = flown(start, learns=False)
+    for step in (0, 5):
+        row = {"weight.std": 0.05, "weight.mean": 0.0, "update.std": 0.01}
+        run.add({"kind": "step", "step": step, "data": {"hidden1.weight": row}})
+    symptom = one("NND409", run)
+    assert symptom.site == "hidden1" and "copies of one another" in symptom.message
