@@ -50,6 +50,7 @@ ALLOWED = {
     "nndebug.checking": {"numpy", *JUDGING},
     "nndebug.causes": {"numpy", *JUDGING},
     "nndebug.diagnosis": {"numpy", "nndebug.causes", *JUDGING},
+    "nndebug.baseline": {"nndebug.atomic", *JUDGING},
     "nndebug.report": {
         "numpy",
         "rich",

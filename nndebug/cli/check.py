@@ -5,7 +5,17 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from .common import Subparsers, add_fail_on, add_format, exit_code, next_commands, quoted, show, words
+from .common import (
+    Subparsers,
+    add_fail_on,
+    add_format,
+    exit_code,
+    next_commands,
+    note,
+    quoted,
+    show,
+    words,
+)
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -18,19 +28,36 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument("--select", type=words, default=[], metavar="RULES",
                         help="only these: codes, names or prefixes, as in NND2,not-learning")  # fmt: skip
     parser.add_argument("--ignore", type=words, default=[], metavar="RULES", help="all but these")
-    add_format(parser)
+    parser.add_argument(
+        "--baseline", type=Path, metavar="FILE", help="leave out the findings that this file knows"
+    )
+    parser.add_argument("--write-baseline", type=Path, metavar="FILE",
+                        help="write what is found now as known findings")  # fmt: skip
+    add_format(parser, "concise", "json", "github", "junit", "sarif")
     add_fail_on(parser)
 
 
 def run(args: argparse.Namespace) -> int:
+    from .. import baseline
     from ..checking import check
+    from ..report.text import clean
+    from ..run import Run
 
-    result = check(args.run, select=args.select, ignore=args.ignore)
-    if args.format == "json":
-        from ..report.machine import to_json
-
-        print(to_json(result))
-    else:
+    recorded = Run.load(args.run)
+    known = baseline.read(args.baseline) if args.baseline else None
+    result = check(recorded, select=args.select, ignore=args.ignore)
+    if args.write_baseline:
+        count = baseline.write(result, args.write_baseline)
+        note(f"wrote  {args.write_baseline}: {count} known finding{'s' if count != 1 else ''}")
+    if known is not None:
+        result, gone = baseline.without(recorded, result, known)
+        for words in gone:
+            note(f"no longer found, take it out of {args.baseline}: {clean(words, 120)}")
+    if args.format == "text":
         show(result)
         next_commands(f"nndebug report {quoted(args.run)} --open")
+    else:
+        from ..report.formats import FORMATS
+
+        print(FORMATS[args.format](result))
     return exit_code(result, args.fail_on)

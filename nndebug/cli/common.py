@@ -71,12 +71,14 @@ def words(text: str) -> list[str]:
     return [word.strip() for word in text.split(",") if word.strip()]
 
 
-def add_format(parser: argparse.ArgumentParser) -> None:
+def add_format(parser: argparse.ArgumentParser, *others: str) -> None:
+    """`--format`: text, and the others that this command has; json if none are named."""
+    known = ("text", *(others or ("json",)))
     parser.add_argument(
         "--format",
-        type=choice("format", "text", "json"),
+        type=choice("format", *known),
         default="text",
-        metavar="text|json",
+        metavar="|".join(known),
         help="default: text",
     )
 
