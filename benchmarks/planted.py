@@ -44,7 +44,8 @@ def judge(fault: Fault, seed: int, preflight: bool) -> dict[str, Any]:
     """What was found in a fault, and in its twin."""
     found = watched(fault.experiment(seed), preflight)
     first = found.causes[0] if found.causes else None
-    named = [f.evidence["mistake"] for f in found.findings if f.code == "NND602"]
+    # Several mistakes may give the same number, 0 above all: then the right one must be among them.
+    named = [[f.evidence["mistake"], *f.evidence["others"]] for f in found.findings if f.code == "NND602"]
     return {
         "fault": fault.name,
         "seed": seed,
@@ -52,9 +53,9 @@ def judge(fault: Fault, seed: int, preflight: bool) -> dict[str, Any]:
         "layer": first.layer if first else None,
         "right": bool(first)
         and first.kind == fault.cause
-        and (not fault.mistake or named == [fault.mistake]),
+        and (not fault.mistake or fault.mistake in next(iter(named), [])),
         "layer_right": None if fault.layer is None else bool(first) and first.layer == fault.layer,
-        "mistake": named[0] if named else "",
+        "mistakes": named[0] if named else [],
         "verdict": found.verdict,
         "codes": [f.code for f in found.findings],
     }

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import difflib
 import math
-from collections.abc import Iterable, Sequence
+import os
+import traceback
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .config import Settings
 from .diagnosis import diagnose
-from .errors import UserError
 from .findings import Cause, CheckResult, Finding, Severity, Skipped, Symptom
-from .registry import Rule, all_rules
+from .plugins import load_installed
+from .registry import Rule
+from .selection import Selection
 from .strict_json import decode, encode, revive
 
 if TYPE_CHECKING:
@@ -25,7 +28,10 @@ PREFLIGHT = "preflight."
 
 
 def check(
-    run: Run | Preflight | str | Path, select: Iterable[str] = (), ignore: Iterable[str] = ()
+    run: Run | Preflight | str | Path,
+    select: Iterable[str] = (),
+    ignore: Iterable[str] = (),
+    settings: Settings | None = None,
 ) -> CheckResult:
     """Runs the rules over a run and orders what they find into causes.
 
@@ -33,67 +39,86 @@ def check(
         run: a run, or its folder; or a preflight by itself.
         select: the rules to run, by code, by name or by a prefix of the code (`NND2`); all if empty.
         ignore: the rules to leave out, named likewise; they are listed as suppressed.
+        settings: thresholds, plug-ins and suppressions, as in `nndebug.config.load()`; the defaults if None.
 
     Returns:
-        The same for the same run, live or read back from its folder.
+        The same for the same run and settings, live or read back from its folder.
 
     Raises:
-        UserError: a word in `select` or `ignore` names no rule, or the folder holds no run.
+        UserError: a word in `select`, `ignore` or the settings names no rule or no parameter of one, or the folder holds
+            no run.
     """
     from .run import Run
 
+    chosen = Selection(settings or Settings(), select, ignore)
     if isinstance(run, str | Path):
         run = Run.load(Path(run))
     elif not isinstance(run, Run):
         preflight, run = run, Run(run.facts)
         run.preflight = preflight
     with run.held():
-        return _judge(run, select, ignore)
+        return _judge(run, chosen)
 
 
-def _judge(run: Run, select: Iterable[str], ignore: Iterable[str]) -> CheckResult:
-    rules = all_rules()
-    wanted, unwanted = _named(select, rules), _named(ignore, rules)
+def _judge(run: Run, chosen: Selection) -> CheckResult:
     findings: list[Finding] = []
     passed: list[str] = []
     missing: list[Skipped] = []
     suppressed: list[Skipped] = []
-    crashed: list[Skipped] = []
-    for rule in rules:
-        if rule.code in unwanted:
-            suppressed.append(Skipped(rule.code, rule.name, "ignored by the caller"))
-        elif wanted and rule.code not in wanted:
-            suppressed.append(Skipped(rule.code, rule.name, "not among the rules selected"))
+    crashed: list[Skipped] = [Skipped("", name, reason) for name, reason in load_installed().items()]
+    for rule in chosen.rules:
+        if reason := chosen.left_out(rule):
+            suppressed.append(Skipped(rule.code, rule.name, reason))
         elif not run.steps and not run.events and not _before_training(rule):
             missing.append(Skipped(rule.code, rule.name, "no step was recorded"))
         elif absent := [need for need in rule.needs if not run.has(need)]:
             missing.append(Skipped(rule.code, rule.name, _why_absent(run, absent)))
         else:
             try:
-                found = _apply(rule, run)
+                found = _apply(rule, run, chosen.thresholds(rule))
             except Exception as error:
+                if os.environ.get("NNDEBUG_TRACEBACK") == "1":
+                    traceback.print_exc()
                 crashed.append(Skipped(rule.code, rule.name, describe(error)))
             else:
-                findings += found
+                kept, hidden = chosen.suppress(rule, found)
+                findings += kept
+                suppressed += hidden
                 if not found:
                     passed.append(rule.code)
+    findings += _of_the_tool(run, chosen, crashed)
     findings.sort(key=_order)
     try:
         causes, verdict, severity = diagnose(run, findings)
     except Exception as error:
         crashed.append(Skipped("", "diagnosis", describe(error)))
         causes, verdict, severity = _without_diagnosis(findings)
+    told = {finding.code for finding in findings}
     return CheckResult(
         verdict=verdict,
         severity=severity,
         causes=tuple(causes),
         findings=tuple(findings),
-        passed=tuple(passed),
+        passed=tuple(code for code in passed if code not in told),
         not_applicable=tuple(missing),
         suppressed=tuple(suppressed),
         crashed=tuple(crashed),
         run=summary(run),
     )
+
+
+def _of_the_tool(run: Run, chosen: Selection, crashed: Sequence[Skipped]) -> list[Finding]:
+    """What only the check itself can know: suppressions without use, and rules that raised."""
+    facts: dict[str, dict[str, tuple[str, ...]]] = {
+        "NND901": {"unused": chosen.unused()},
+        "NND903": {"crashed": tuple(f"{one.code} {one.name}: {one.reason}".strip() for one in crashed)},
+    }
+    return [
+        finding
+        for rule in chosen.rules
+        if rule.code in facts and not chosen.left_out(rule)
+        for finding in _apply(rule, run, facts[rule.code])
+    ]
 
 
 def _before_training(rule: Rule) -> bool:
@@ -127,10 +152,10 @@ def summary(run: Run) -> dict[str, Any]:
     return {**facts, "steps": run.steps, "epochs": max(0, len(run.epochs) - 1), **last}
 
 
-def _apply(rule: Rule, run: Run) -> list[Finding]:
+def _apply(rule: Rule, run: Run, thresholds: Mapping[str, Any]) -> list[Finding]:
     # Non-finite numbers are what some rules look for: no warning about them.
     with np.errstate(all="ignore"):
-        return [_bind(rule, symptom) for symptom in rule(run)]
+        return [_bind(rule, symptom) for symptom in rule(run, **thresholds)]
 
 
 def _bind(rule: Rule, symptom: Symptom) -> Finding:
@@ -162,23 +187,3 @@ def _without_diagnosis(findings: Sequence[Finding]) -> tuple[tuple[Cause, ...], 
     if not findings:
         return (), "No rule found anything, but the diagnosis itself failed.", None
     return (), findings[0].message, findings[0].severity
-
-
-def _named(words: Iterable[str], rules: Sequence[Rule]) -> set[str]:
-    """Codes of the rules that the words name.
-
-    Raises:
-        UserError: a word names none.
-    """
-    codes = set()
-    for word in words:
-        sign = word.upper() if word[:3].upper() == "NND" else f"NND{word}"
-        named = {rule.code for rule in rules if rule.name == word.lower() or rule.code.startswith(sign)}
-        if not named or not word:
-            near = difflib.get_close_matches(
-                word, [key for rule in rules for key in (rule.code, rule.name)], n=1
-            )
-            help = f"did you mean {near[0]!r}?" if near else "nndebug rule lists them all"
-            raise UserError(f"there is no rule {word!r}", help=help)
-        codes |= named
-    return codes

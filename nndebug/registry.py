@@ -48,12 +48,28 @@ class Rule:
     def thresholds(self) -> Mapping[str, Any]:
         """Keyword-only parameters and their defaults."""
         parameters = inspect.signature(self.function).parameters.values()
-        return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+        return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.default != ()}
 
-    def __call__(self, run: Run) -> Iterable[Symptom]:
+    def __call__(self, run: Run, **thresholds: Any) -> Iterable[Symptom]:
         """What it finds; nothing where a part of the preflight that it judges was not measured."""
         judged = [need for need in self.needs if need.startswith("preflight.")]
-        return self.function(run) if all(map(run.has, judged)) else ()
+        return self.function(run, **thresholds) if all(map(run.has, judged)) else ()
+
+    def check_thresholds(self, given: Mapping[str, Any]) -> None:
+        """Refuses parameters that the rule does not have, or of another kind than their default.
+
+        Raises:
+            UserError: the message names the rule and the parameter.
+        """
+        known = self.thresholds
+        for name, value in given.items():
+            if name not in known:
+                raise UserError(f"{self.code} has no parameter {name!r}", help=did_you_mean(name, known))
+            number = isinstance(value, int | float) and not isinstance(value, bool)
+            if isinstance(known[name], int | float) and not isinstance(known[name], bool) and not number:
+                raise UserError(
+                    f"{self.code}: {name} takes a number, got {value!r}", help=f"{name} = {known[name]}"
+                )
 
 
 def rule(code: str, name: str, needs: tuple[str, ...] = ()) -> Callable[[Measure], Measure]:
@@ -78,9 +94,10 @@ def rule(code: str, name: str, needs: tuple[str, ...] = ()) -> Callable[[Measure
 
 
 def all_rules() -> tuple[Rule, ...]:
-    """Every rule, by code."""
-    from . import rules  # noqa: F401  (importing the package registers its members)
+    """Every rule, by code: those of nndebug and of installed packages."""
+    from . import plugins, rules  # noqa: F401  (importing the package registers its members)
 
+    plugins.load_installed()
     return tuple(_rules[code] for code in sorted(_rules))
 
 

@@ -15,11 +15,13 @@ import numpy as np
 
 from . import __version__
 from .checking import check
+from .config import load
 from .drawing import Drawing
 from .findings import CheckResult
 from .recorder import Recorder
 from .run import Run
 from .schedule import Schedule
+from .selection import Selection
 
 
 class Session:
@@ -39,7 +41,7 @@ class Session:
         strict: raise what fails inside the diagnostics, for tests.
 
     Raises:
-        UserError: the folder cannot be written to, or holds something else than a run.
+        UserError: the folder cannot be written to, or holds something else than a run; or the settings are wrong.
     """
 
     def __init__(
@@ -52,6 +54,8 @@ class Session:
         png: bool = True,
         strict: bool = False,
     ) -> None:
+        self._settings = load()
+        Selection(self._settings)  # a wrong word is told before the training, not after it
         self._folder = None if folder is None else Path(folder)
         self._result: CheckResult | None = None
         self._stale = False
@@ -134,7 +138,7 @@ class Session:
 
     def _judge(self) -> None:
         self._stale = False
-        self._result = check(self.run)
+        self._result = check(self.run, settings=self._settings)
         self._recorder.write_findings(self._result.to_json())
 
     def _conclude(self, status: str, draw: bool = True) -> None:

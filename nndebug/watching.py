@@ -14,6 +14,7 @@ from .adapters.shapes import ShapeWatch
 from .chance import class_labels, class_shares, loss_at_chance
 from .errors import UserError
 from .evaluation.check import EvaluationCheck
+from .evaluation.inputs import compare_inputs
 from .evaluation.trial import Trial
 from .manifest import extent, of_loss, of_network, of_optimizer, square
 from .probe import PROBE_ROWS, Probe
@@ -171,6 +172,7 @@ class Watch(Session):
                 "samples": len(training.x),
                 "probe_rows": min(PROBE_ROWS, len(training.x)),
                 "input": extent(training.x, self._adapter.probe.x),
+                "inputs": compare_inputs(training.x, training.validation and training.validation[0]),
                 "image_shape": self._image_shape or square(self._adapter.probe.x),
             }
         )

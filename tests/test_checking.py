@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nndebug import checking
+from nndebug import checking, registry
 from nndebug.checking import check
 from nndebug.errors import UserError
 from nndebug.findings import CheckResult, Severity, Symptom
@@ -61,7 +61,7 @@ RULES = (
 
 @pytest.fixture
 def rules(monkeypatch):
-    monkeypatch.setattr(checking, "all_rules", lambda: RULES)
+    monkeypatch.setattr(registry, "all_rules", lambda: RULES)
     monkeypatch.setattr(checking, "diagnose", lambda run, findings: ((), f"{len(findings)} found", None))
 
 
@@ -114,7 +114,7 @@ def test_evidence_becomes_plain_so_that_it_can_be_stored(rules, run, monkeypatch
         Rule("NND201", "dead-relu", (), yielding(sick)),
         Rule("NND202", "dead-at-birth", (), yielding(hopeless)),
     )
-    monkeypatch.setattr(checking, "all_rules", lambda: rules)
+    monkeypatch.setattr(registry, "all_rules", lambda: rules)
     result = check(run)
     (finding,) = result.findings
     assert finding.evidence == {"units": [3, 5], "share": 0.5, "worst": math.inf, "steps": [1, 2]}

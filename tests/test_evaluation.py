@@ -23,6 +23,8 @@ from network import (
 from network.data import load_digits
 from nndebug.errors import UserError
 from nndebug.evaluation import check_accuracy
+from nndebug.evaluation.inputs import compare_inputs
+from nndebug.evaluation.trial import renamed
 
 
 class Trained(NamedTuple):
@@ -258,3 +260,22 @@ class TestWatched:
         with nndebug.watch(net, tmp_path / "run", report=False, strict=True) as watching:
             fit(net, digits.train, SGD(0.1), epochs=1, validation=digits.test, metric=lambda net, data: 0.25)
         assert nndebug.check(tmp_path / "run").to_json() == watching.result.to_json()
+
+
+def test_held_out_inputs_are_compared_row_by_row():
+    rng = np.random.default_rng(3)
+    x, same, shifted = (rng.normal(size=(400, 5)) for _ in range(3))
+    shifted[:, 2] += 3
+    alike, off = compare_inputs(x, same), compare_inputs(x, shifted)
+    assert alike["features_off"] == 0 and off["features_off"] == pytest.approx(0.2)
+    np.testing.assert_allclose(alike["mean"], [x.mean(), same.mean()])
+    np.testing.assert_allclose(alike["std"], [x.std(), same.std()])
+    assert compare_inputs(x, None) is None and compare_inputs(x, same[:, :3]) is None
+
+
+def test_renamed_classes_are_a_table_without_doubles():
+    labels = np.arange(90) % 9
+    assert renamed((labels + 1) % 9, labels) == {"accuracy": 1.0, "labels": [8, *range(8)]}
+    assert renamed(labels, labels) is None  # their own names
+    assert renamed(np.zeros(90, int), labels) is None  # a constant
+    assert renamed(np.random.default_rng(0).integers(0, 9, 90), labels) is None  # a guess

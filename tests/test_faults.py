@@ -19,13 +19,6 @@ CASES = [
 TWINS = {repr(sorted(fault.healthy.items(), key=str)): fault for fault in FAULTS.values()}
 """Many faults share a twin."""
 
-PENDING: set[str] = {
-    *("penalty-too-strong", "one-epoch"),
-    *("test-not-scaled", "relu-outputs"),
-    *("argmin", "wrong-denominator", "stale-weights"),
-}
-"""Faults whose rules are still to come."""
-
 
 def watched(experiment):
     network, optimizer, dataset = experiment.build()
@@ -39,17 +32,16 @@ def watched(experiment):
 )  # what raises at another batch size does so there, too
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("name", CASES)
-def test_planted_fault_is_the_first_cause(name, seed, request):
+def test_planted_fault_is_the_first_cause(name, seed):
     fault = FAULTS[name]
-    if name in PENDING:
-        request.applymarker(pytest.mark.xfail(strict=False))
     result = watched(fault.experiment(seed))
     first = result.causes[0]
     assert (first.kind, fault.layer or first.layer) == (fault.cause, first.layer)
     assert first.explains and set(first.explains) <= {finding.fingerprint for finding in result.findings}
     assert len(result.verdict) <= 200
     if fault.mistake:
-        assert [f.evidence["mistake"] for f in result.findings if f.code == "NND602"] == [fault.mistake]
+        (named,) = (f.evidence for f in result.findings if f.code == "NND602")
+        assert fault.mistake in (named["mistake"], *named["others"])
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -27,7 +27,10 @@ SUMMARIES = {
 RECORDING = {*SUMMARIES, "nndebug.atomic", "nndebug.epochs", "nndebug.storage", "nndebug.run"}
 JUDGING = {
     f"nndebug.{name}"
-    for name in ("errors", "findings", "registry", "rules", "checking", "diagnosis", "causes")
+    for name in (
+        *("errors", "findings", "registry", "rules", "checking", "diagnosis", "causes"),
+        *("config", "plugins", "selection"),
+    )
 } | {*SUMMARIES, "nndebug.run", "nndebug.preflight.result"}
 ALLOWED = {
     "network": {"numpy"},
@@ -45,6 +48,9 @@ ALLOWED = {
     "nndebug.preflight": {"numpy", *SUMMARIES, "nndebug.gradcheck", "nndebug.adapters.layered"},
     "nndebug.preflight.result": {*SUMMARIES, "nndebug.gradcheck.result"},
     "nndebug.findings": BASE,
+    "nndebug.config": BASE,
+    "nndebug.plugins": BASE,
+    "nndebug.selection": JUDGING,
     "nndebug.registry": JUDGING,
     "nndebug.rules": {"numpy", *JUDGING},
     "nndebug.checking": {"numpy", *JUDGING},

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ..findings import Cause, Severity
-from . import backward, data, dynamics, evaluation, initial, output, structure, update
+from . import backward, data, dynamics, evaluation, initial, length, output, structure, update
 from .evidence import Findings, cause
 from .vocabulary import Kind
 
@@ -55,6 +55,10 @@ LOOKS: tuple[Look, ...] = (
     structure.wrong_hidden_activation,
     dynamics.lr_too_high,
     dynamics.lr_too_low,
+    length.excess_regularisation,
+    length.too_few_epochs,
+    evaluation.classes_renamed,
+    evaluation.held_out_preprocessing,
     evaluation.wrong_metric,
 )
 

@@ -9,12 +9,12 @@ from .common import (
     Subparsers,
     add_fail_on,
     add_format,
+    add_rules,
     exit_code,
     next_commands,
     note,
     quoted,
     show,
-    words,
 )
 
 
@@ -25,9 +25,7 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument(
         "run", type=Path, metavar="RUN", help="run folder, as written by train, demo or watch"
     )
-    parser.add_argument("--select", type=words, default=[], metavar="RULES",
-                        help="only these: codes, names or prefixes, as in NND2,not-learning")  # fmt: skip
-    parser.add_argument("--ignore", type=words, default=[], metavar="RULES", help="all but these")
+    add_rules(parser)
     parser.add_argument(
         "--baseline", type=Path, metavar="FILE", help="leave out the findings that this file knows"
     )
@@ -40,12 +38,13 @@ def add_parser(subparsers: Subparsers) -> None:
 def run(args: argparse.Namespace) -> int:
     from .. import baseline
     from ..checking import check
+    from ..config import load
     from ..report.text import clean
     from ..run import Run
 
     recorded = Run.load(args.run)
     known = baseline.read(args.baseline) if args.baseline else None
-    result = check(recorded, select=args.select, ignore=args.ignore)
+    result = check(recorded, select=args.select, ignore=args.ignore, settings=load())
     if args.write_baseline:
         count = baseline.write(result, args.write_baseline)
         note(f"wrote  {args.write_baseline}: {count} known finding{'s' if count != 1 else ''}")

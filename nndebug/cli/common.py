@@ -87,20 +87,29 @@ def add_fail_on(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--fail-on",
         type=choice("severity", "error", "warning", "never"),
-        default="error",
+        default=None,
         metavar="error|warning|never",
-        help="exit with 1 from this severity on (default: error)",
+        help="exit with 1 from this severity on (default: error, or fail-on in pyproject.toml)",
     )
+
+
+def add_rules(parser: argparse.ArgumentParser) -> None:
+    """`--select` and `--ignore`."""
+    parser.add_argument("--select", type=words, default=[], metavar="RULES",
+                        help="only these: codes, names or prefixes, as in NND2,not-learning")  # fmt: skip
+    parser.add_argument("--ignore", type=words, default=[], metavar="RULES", help="all but these")
 
 
 def add_open(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--open", action="store_true", help="open the report in the browser")
 
 
-def exit_code(result: CheckResult, fail_on: str) -> int:
-    """0 nothing at or above `fail_on`, 1 something, 3 nothing could be checked."""
+def exit_code(result: CheckResult, fail_on: str | None) -> int:
+    """0 nothing at or above `fail_on` (that of the settings if None), 1 something, 3 nothing could be checked."""
+    from ..config import load
     from ..findings import Severity
 
+    fail_on = fail_on or load().fail_on
     about_the_network = [code for code in result.passed if not code.startswith("NND9")]
     if not result.findings and not about_the_network:
         return NOTHING_CHECKED

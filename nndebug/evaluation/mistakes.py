@@ -1,7 +1,8 @@
 """The mistakes of evaluations, replayed: what number would a program with this mistake have given?
 
 A mistake is named only where it gives the user's number exactly; those with chance in them (`spread` > 0) where it
-lies within three standard errors. The order is that of plausibility, for numbers that several mistakes give.
+lies within three standard errors. The order is that of plausibility, for numbers that several mistakes give: what has many
+variants to try, and so may give a number by chance, comes late.
 """
 
 from __future__ import annotations
@@ -237,9 +238,6 @@ MISTAKES: tuple[EvaluationMistake, ...] = (
                       "np.mean(predictions[:, None] == labels)", column_against_row),
     EvaluationMistake("labels_off_by_one", "labels that count from another number than the predictions",
                       "predictions == labels + 1", labels_off_by_one),
-    EvaluationMistake("labels_shifted", "labels that are rows behind or ahead", "predictions == np.roll(labels, 1)",
-                      labels_shifted),
-    EvaluationMistake("wrong_denominator", "another number of samples to divide by", "right / other", wrong_denominator),
     EvaluationMistake("stale_weights", "the outputs of older weights", "outputs of an earlier state", stale_weights),
     EvaluationMistake("per_bit_accuracy", "the accuracy of single outputs instead of whole samples",
                       "np.mean((outputs > 0.5) == one_hot)", per_bit),
@@ -251,11 +249,14 @@ MISTAKES: tuple[EvaluationMistake, ...] = (
                       argmax_flattened),
     EvaluationMistake("argmax_of_input", "the argmax of the input in place of the output",
                       "inputs.argmax(axis=1) == labels", argmax_of_input),
+    EvaluationMistake("labels_shifted", "labels that are rows behind or ahead", "predictions == np.roll(labels, 1)",
+                      labels_shifted),
+    EvaluationMistake("wrong_denominator", "another number of samples to divide by", "right / other", wrong_denominator),
+    EvaluationMistake("rows_broadcast", "inputs (n,) where columns (n, 1) belong: biases make matrices of them",
+                      "np.argmax(W2 @ (W1 @ x + b1) + b2), with x (n,) and b (units, 1)", rows_broadcast),
     EvaluationMistake("training_mode", "a forward pass in training mode: dropout and batch statistics are on",
                       "net.forward(x) in training mode", training_mode),
     EvaluationMistake("labels_shuffled", "labels in another order than the outputs", "predictions == shuffled labels",
                       labels_shuffled),
-    EvaluationMistake("rows_broadcast", "inputs (n,) where columns (n, 1) belong: biases make matrices of them",
-                      "np.argmax(W2 @ (W1 @ x + b1) + b2), with x (n,) and b (units, 1)", rows_broadcast),
 )  # fmt: skip
 """Seventeen, the likeliest first."""

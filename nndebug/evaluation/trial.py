@@ -67,7 +67,8 @@ class Trial:
             )  # fmt: skip
         figures = {"evaluation.reported": judged.value, "evaluation.accuracy": judged.accuracy}
         self._recorder.probe(step, epoch, {RUN: figures})
-        self._recorder.event("evaluation", step, epoch, **judged.to_json())
+        table = renamed(outputs.argmax(axis=1), labels) if outputs.shape[1] > 1 else None
+        self._recorder.event("evaluation", step, epoch, **judged.to_json(), renamed=table)
         return judged
 
     def _outputs(self, x: Array, weights: Array | None = None) -> Array:
@@ -78,3 +79,18 @@ class Trial:
         rows = _ROWS if x.ndim == 2 else _IMAGES
         with np.errstate(all="ignore"):
             return np.concatenate([twin.forward(x[i : i + rows]) for i in range(0, len(x), rows)])
+
+
+def renamed(predictions: Array, labels: Array) -> dict[str, Any] | None:
+    """The label that each predicted class mostly meets, and the accuracy if it were called so.
+
+    Returns:
+        None unless every class that occurs is predicted, meets another label than its own, and no label is met twice.
+    """
+    classes = int(max(predictions.max(), labels.max())) + 1
+    table = np.bincount(predictions * classes + labels, minlength=classes**2).reshape(classes, classes)
+    meets = table.argmax(axis=1)
+    present = np.flatnonzero(table.sum(axis=1))
+    if len(present) < classes or len(set(meets)) < classes or (meets == np.arange(classes)).any():
+        return None
+    return {"accuracy": float(table[present, meets].sum() / len(labels)), "labels": meets.tolist()}

@@ -81,5 +81,5 @@ FAULTS = (
     Fault("classes-missing", "two samples each of seven of the ten classes", "class_imbalance", None, PLAIN,
           patch=_train(_three_classes)),
     Fault("test-not-scaled", "training inputs scaled, test inputs left as they came", "train_test_preprocessing_mismatch",
-          None, PLAIN, patch=_test_raw),
+          None, SIGMOID, patch=_test_raw),
 )  # fmt: skip

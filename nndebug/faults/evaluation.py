@@ -38,6 +38,11 @@ def _stale(parts: Parts) -> None:
     parts.options["metric"] = metric
 
 
+def _over_training_set(parts: Parts) -> None:
+    samples = len(parts.dataset.train[0])
+    _counted(lambda out, y: np.sum(out.argmax(axis=1) == y) / samples)(parts)
+
+
 def _fault(mistake: str, summary: str, wrong: Callable[[Array, Array], Any]) -> Fault:
     return Fault(
         mistake.replace("_", "-"),
@@ -69,8 +74,8 @@ FAULTS = (
            lambda out, y: np.mean(out.argmax(axis=1) == np.roll(y, 1))),
     _fault("per_bit_accuracy", "the share of right outputs, not of right samples",
            lambda out, y: np.mean((out > 0) == _one_hot(y))),
-    _fault("wrong_denominator", "right answers divided by the size of another set",
-           lambda out, y: np.sum(out.argmax(axis=1) == y) / (len(y) + 1)),
+    Fault("wrong-denominator", "right answers divided by the size of the training set", "wrong_metric", None, PLAIN,
+          patch=_over_training_set, mistake="wrong_denominator"),
     Fault("stale-weights", "the evaluation looks at a copy that was made before training", "wrong_metric", None, PLAIN,
           patch=_stale, mistake="stale_weights"),
 )  # fmt: skip

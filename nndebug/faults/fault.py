@@ -119,6 +119,7 @@ def override(thing: Any, method: str, wrong: Callable[..., Any]) -> None:
         wrong: called with the object, the right method, and the arguments.
     """
     parent = type(thing)
+    getattr(parent, method)  # a name that has changed is told here, not by a fault without effect
 
     def replaced(self: Any, *arguments: Any, **keywords: Any) -> Any:
         return wrong(self, functools.partial(getattr(parent, method), self), *arguments, **keywords)

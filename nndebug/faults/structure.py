@@ -2,9 +2,34 @@
 
 from __future__ import annotations
 
-from .fault import DEEP, PLAIN, Fault
+from dataclasses import replace
+
+from .fault import DEEP, PLAIN, Fault, Parts
 
 CIRCLES = {"data": "circles", "layers": (2, 16, 2), "lr": 0.3, "epochs": 60}
+
+SINE = {
+    "data": "sine",
+    "layers": (1, 30, 1),
+    "activation": "tanh",
+    "init": "xavier",
+    "loss": "mse",
+    "lr": 0.1,
+    "epochs": 200,
+}
+
+
+def _below_zero(parts: Parts) -> None:
+    """Targets from -2 to 0."""
+    parts.dataset = replace(
+        parts.dataset,
+        **{
+            name: (part[0], part[1] - 1)
+            for name in ("train", "validation", "test")
+            if (part := getattr(parts.dataset, name)) is not None
+        },
+    )
+
 
 FAULTS = (
     Fault("deep-sigmoid", "five hidden layers of sigmoids", "wrong_hidden_activation", "hidden1", DEEP,
@@ -15,6 +40,6 @@ FAULTS = (
           "output", PLAIN, {"output_activation": "softmax", "loss": "cce_logits"}),
     Fault("softmax-inside", "softmax as the activation of the hidden layers", "wrong_hidden_activation", "hidden1",
           {**PLAIN, "layers": (64, 30, 30, 10)}, {"activation": "softmax"}),
-    Fault("relu-outputs", "ReLU on the logits: what is negative is cut", "wrong_output_activation", "output",
-          {**PLAIN, "init": "xavier"}, {"output_activation": "relu", "bias_init": {"kind": "constant", "value": -3.0}}),
+    Fault("relu-outputs", "ReLU outputs for targets below zero", "wrong_output_activation", "output", SINE,
+          {"output_activation": "relu"}, patch=_below_zero),
 )  # fmt: skip

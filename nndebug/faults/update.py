@@ -101,7 +101,7 @@ def _penalty_uphill(parts: Parts) -> None:
         decay = self.l2 / self.samples * network.flat_parameters * network.weight_mask
         return np.asarray(network.flat_gradients - decay)
 
-    override(parts.optimizer, "_with_penalty", penalised)
+    override(parts.optimizer, "_with_penalties", penalised)
 
 
 FAULTS = (

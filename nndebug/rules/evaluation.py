@@ -8,7 +8,7 @@ from typing import Any
 from ..findings import Severity, Symptom
 from ..registry import rule
 from ..run import Run
-from .outcome import severity
+from .outcome import LEARNED, severity
 
 
 def last_trial(run: Run) -> dict[str, Any] | None:
@@ -117,7 +117,7 @@ def class_never_predicted(run: Run, *, least: int = 20) -> Iterator[Symptom]:
     What to try: look at the output's unit (its largest activation) and at the class's share of the training set.
 
     False alarms: none known on balanced data; in 3 of 10 seeds of the blog's first network a class is missing for some
-    epochs, and comes. On a run that learns it is therefore an info.
+    epochs, and comes. Where the validation loss is below half of chance it is therefore an info.
 
     References: M. Nielsen, "Neural Networks and Deep Learning", chapter 1, whose network does this.
     """
@@ -125,16 +125,19 @@ def class_never_predicted(run: Run, *, least: int = 20) -> Iterator[Symptom]:
     if trial is None:
         return
     never = [k for k, n in enumerate(trial["labels"]) if n >= least and trial["right"][k] == 0]
-    present = sum(n > 0 for n in trial["labels"])
-    if (
-        not never or len(never) > present / 2
-    ):  # where most are missing, the network is a constant: prediction-collapse
+    if not never or sum(n > 0 for n in trial["predicted"]) < 2:  # a constant is left to prediction-collapse
         return
+    loss, chance = run.series("validation.loss"), run.manifest.get("loss_at_chance")
+    level = severity(run, learned=Severity.INFO)
+    if (
+        chance and loss and not loss.last < LEARNED * chance
+    ):  # what holds for the training set alone is not learned
+        level = max(level, Severity.WARNING, key=lambda s: s.rank)
     named = ", ".join(map(str, never[:5]))
     yield Symptom(
         "run",
         f"no sample of class {named} is recognised ({sum(trial['labels'][k] for k in never):,} samples)",
-        severity(run, learned=Severity.INFO),
+        level,
         first_step=int(trial["step"]),
         last_step=run.steps,
         evidence={"classes": never, "samples": [trial["labels"][k] for k in never]},
@@ -185,4 +188,90 @@ def chance_accuracy(
             "series": [{"name": "validation.accuracy", "site": "run"}],
         },
         help="look at what the network predicts; if the loss falls meanwhile, check the evaluation",
+    )
+
+
+@rule("NND605", "evaluation-preprocessing", needs=("validation.loss",))
+def evaluation_preprocessing(
+    run: Run,
+    *,
+    errors: float = 3.0,
+    spread: float = 0.2,
+    scale: float = 2.0,
+    features: float = 0.2,
+    worse: float = 1.5,
+) -> Iterator[Symptom]:
+    """The held-out inputs were not treated as the training inputs were.
+
+    What it measures: mean and standard deviation of up to 512 rows of each: means that differ by more than 3 standard
+    errors and 0.2 standard deviations, spreads that differ by a factor of 2, or a fifth of the features with another mean.
+
+    Why it matters: the network is asked about inputs that it has never seen the like of; the number says nothing of it.
+
+    What to try: the same function for both parts, with statistics from the training part.
+
+    False alarms: data that drift, and splits that are no random ones. It is a warning only where the validation loss is
+    1.5 × the training loss or more, else an info. On digits and MNIST the means differ by at most 0.05 deviations.
+
+    References: E. Breck et al., "The ML Test Score", 2017, on training and serving skew.
+    """
+    both = run.manifest.get("inputs")
+    if not both:
+        return
+    (mean, other_mean), (std, other_std) = both["mean"], both["std"]
+    moved = abs(mean - other_mean)
+    ratio = max(std, other_std) / max(min(std, other_std), 1e-300)
+    apart = moved > errors * both["standard_error"] and moved > spread * std
+    if not (apart or ratio > scale or both["features_off"] > features):
+        return
+    train, held_out = run.series("train.loss").last, run.series("validation.loss").last
+    hurts = not held_out <= worse * train
+    yield Symptom(
+        "run",
+        f"held-out inputs have mean {other_mean:.3g} and standard deviation {other_std:.3g}, training inputs {mean:.3g} and "
+        f"{std:.3g}; validation loss {held_out:.3g}, training loss {train:.3g}",
+        Severity.WARNING if hurts else Severity.INFO,
+        first_step=0,
+        last_step=run.steps,
+        evidence={
+            **both,
+            "hurts": hurts,
+            "series": [{"name": "validation.loss", "site": "run"}, {"name": "train.loss", "site": "run"}],
+        },
+        help="treat both parts alike, with statistics from the training part",
+    )
+
+
+@rule("NND606", "classes-renamed", needs=("evaluation.accuracy",))
+def classes_renamed(run: Run, *, least: float = 0.5, gain: float = 0.3) -> Iterator[Symptom]:
+    """The network is right once its classes are given other names: training and validation count them differently.
+
+    What it measures: after the last epoch, which label each predicted class mostly meets on the validation set; where that
+    is another one for every class, no label twice, and renaming lifts the accuracy by 0.3 to above one half.
+
+    Why it matters: the network has learned. Only the numbers of the classes differ, by one as a rule.
+
+    What to try: count classes from 0 in both parts; make class numbers of names with one table.
+
+    False alarms: none known: a network that guesses has no such table.
+
+    References: scikit-learn documentation, "LabelEncoder": fit it once, on the training part.
+    """
+    trial = last_trial(run)
+    if trial is None or not trial.get("renamed"):
+        return
+    after, table = trial["renamed"]["accuracy"], trial["renamed"]["labels"]
+    if after < least or after < trial["accuracy"] + gain:
+        return
+    shifts = {(label - k) % len(table) for k, label in enumerate(table)}
+    shift = min(shifts) if len(shifts) == 1 else 0
+    by = f"by {shift if shift <= len(table) / 2 else shift - len(table):+d}" if shift else "by a table"
+    yield Symptom(
+        "run",
+        f"validation accuracy {trial['accuracy']:.1%} would be {after:.1%} if the predicted classes were renamed {by}",
+        Severity.ERROR,
+        first_step=0,
+        last_step=run.steps,
+        evidence={"accuracy": trial["accuracy"], "renamed": after, "labels": table},
+        help="number the classes alike, from 0, in training and validation",
     )

@@ -47,6 +47,47 @@ def collapse(run: Run, parameter: str, share: float = _COLLAPSE, points: int = 1
     return Collapse(int(norms.steps[start]), first, last)
 
 
+@rule("NND302", "gradient-zero", needs=("gradient.norm", "probe.loss"))
+def gradient_zero(run: Run, *, times: int = 5) -> Iterator[Symptom]:
+    """A parameter's gradient is exactly zero.
+
+    What it measures: the norm of a weight's gradient, exactly 0 at the last five records, while the loss is above half of
+    chance.
+
+    Why it matters: the parameter gets no word from the loss: nothing it does matters, or something cuts the chain.
+
+    What to try: look at the layers above: dead or saturated units, weights that are all zero, a gradient that is not
+    passed on.
+
+    False alarms: a layer that is frozen on purpose in a run that learns; a loss that has reached zero does not count.
+
+    References: M. Nielsen, "Neural Networks and Deep Learning", chapter 2, on BP2.
+    """
+    chance, loss = run.manifest.get("loss_at_chance"), run.series("probe.loss")
+    if not chance or not loss or not loss.last > chance / 2:
+        return
+    found = {}
+    for site in run.sites:
+        norms = run.series("gradient.norm", f"{site.name}.weight")
+        if len(norms) >= times and not norms.values[-times:].any():
+            moving = np.flatnonzero(norms.values)
+            found[site.name] = int(norms.steps[moving[-1] + 1 if moving.size else 0])
+    if not found:
+        return
+    first = min(found, key=lambda name: found[name])
+    others = [name for name in found if name != first]
+    yield Symptom(
+        first,
+        "the gradient of its weights is exactly zero"
+        + (f"; so is that of {', '.join(others)}" if others else ""),
+        severity(run),
+        first_step=found[first],
+        last_step=run.steps,
+        evidence={"layers": list(found), "series": [{"name": "gradient.norm", "site": f"{first}.weight"}]},
+        help="find what cuts the gradient in the layers above",
+    )
+
+
 @rule("NND303", "vanishing", needs=("gradient.norm",))
 def vanishing(run: Run, *, most: float = 1e-3, steps: int = 50) -> Iterator[Symptom]:
     """The first layer's gradient is a tiny part of the last layer's from the start.

@@ -9,6 +9,24 @@ from ..registry import rule
 from ..run import Run
 
 
+@rule("NND901", "unused-suppression")
+def unused_suppression(run: Run, *, unused: tuple[str, ...] = ()) -> Iterator[Symptom]:
+    """A suppression in the settings matches no finding any more.
+
+    What it measures: every entry of `ignore` in `[tool.nndebug]` against the findings of this run.
+
+    Why it matters: what it hid is mended, or has another name now; left alone it will hide the next one.
+
+    What to try: take the entry out.
+
+    False alarms: settings that several trainings share may need an entry for one of them only; it is an info.
+
+    References: ruff documentation, "unused-noqa (RUF100)".
+    """
+    for entry in unused:
+        yield Symptom("run", f"nothing matches the suppression of {entry}", Severity.INFO, help="take it out")
+
+
 @rule("NND902", "not-checked")
 def not_checked(run: Run) -> Iterator[Symptom]:
     """Something could not be recorded, so rules have not looked at it.
@@ -40,4 +58,27 @@ def not_checked(run: Run) -> Iterator[Symptom]:
             "the training data never became known: no state was judged on a probe",
             Severity.INFO,
             help="train with network.fit, which tells its observers",
+        )
+
+
+@rule("NND903", "rule-crashed")
+def rule_crashed(run: Run, *, crashed: tuple[str, ...] = ()) -> Iterator[Symptom]:
+    """A rule, or a plug-in with rules, raised an error instead of giving a verdict.
+
+    What it measures: every exception that a rule lets out, once; the others go on.
+
+    Why it matters: silence of that rule is not health.
+
+    What to try: `NNDEBUG_TRACEBACK=1 nndebug check RUN` shows where; report it if the rule is nndebug's.
+
+    False alarms: none; it is an info, because nothing is known of the network.
+
+    References: none.
+    """
+    for entry in crashed:
+        yield Symptom(
+            "run",
+            f"a rule crashed: {entry}",
+            Severity.INFO,
+            help="report it; the other rules are not touched",
         )

@@ -215,7 +215,7 @@ def _below_precision(run: Run, parameter: str, gradient: float) -> bool:
 
 @rule("NND409", "symmetric-units", needs=("weight.std", "update.std"))
 def symmetric_units(run: Run) -> Iterator[Symptom]:
-    """All weights of a hidden layer start with the same value, so its units stay alike.
+    """Units of a hidden layer start as copies of one another, and stay alike.
 
     What it measures: the spread of a hidden layer's weights before the first step, exactly zero; and, in the preflight,
     units whose weights in and out and biases equal those of the first unit to the last bit.

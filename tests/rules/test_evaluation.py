@@ -16,6 +16,7 @@ def judged(value=0.1, accuracy=0.95, mistakes=(), right=None, learns=None):
         "samples": 1000,
         "mistakes": list(mistakes),
         "labels": labels,
+        "predicted": [100] * 10 if right is None or sum(n > 0 for n in right) > 1 else [1000] + [0] * 9,
         "right": right or [95] * 10,
     }
     series = {("run", "evaluation.accuracy"): {1000: accuracy}, ("run", "evaluation.reported"): {1000: value}}
@@ -64,9 +65,66 @@ class TestClassNeverPredicted:
     def test_info_on_a_run_that_learns(self):
         assert one("NND604", judged(0.95, right=[0] + [95] * 9, learns=True)).severity is Severity.INFO
 
+    def test_what_is_learned_of_the_training_set_alone_is_no_info(self):
+        run = judged(0.3, 0.3, right=[95] * 3 + [0] * 7, learns=True)
+        run.add({"kind": "epoch", "step": 1000, "epoch": 1, "data": {"run": {"validation.loss": 0.5}}})
+        assert one("NND604", run).severity is Severity.WARNING
+
     @pytest.mark.parametrize(("right", "fires"), [([0] + [95] * 9, True), ([1] + [95] * 9, False)])
     def test_boundary_one_right_answer(self, right, fires):
         assert bool(symptoms("NND604", judged(0.95, right=right))) == fires
 
     def test_a_constant_network_is_left_to_prediction_collapse(self):
         assert not symptoms("NND604", judged(0.1, 0.1, right=[0] * 9 + [100]))
+
+
+class TestEvaluationPreprocessing:
+    def run(self, mean=0.3, std=0.3, off=0.0, held_out=2.0):
+        both = {"mean": [0.3, mean], "std": [0.3, std], "standard_error": 0.005, "features_off": off}
+        series = {("run", "validation.loss"): {1000: held_out}, ("run", "train.loss"): {1000: 0.2}}
+        return make_run(series, inputs=both)
+
+    def test_fires_and_gives_both(self):
+        found = one("NND605", self.run(4.8, 4.8))
+        assert found.severity is Severity.WARNING and "mean 4.8" in found.message
+
+    def test_info_where_it_does_no_harm(self):
+        assert one("NND605", self.run(4.8, 4.8, held_out=0.25)).severity is Severity.INFO
+
+    @pytest.mark.parametrize(
+        ("changes", "fires"),
+        [
+            ({"mean": 0.359}, False),
+            ({"mean": 0.361}, True),
+            ({"std": 0.59}, False),
+            ({"std": 0.61}, True),
+            ({"off": 0.2}, False),
+            ({"off": 0.21}, True),
+        ],
+    )
+    def test_boundaries(self, changes, fires):
+        assert bool(symptoms("NND605", self.run(**changes))) == fires
+
+    def test_silent_without_held_out_inputs(self):
+        assert not symptoms("NND605", make_run({("run", "validation.loss"): {1000: 2.0}}, inputs=None))
+
+
+class TestClassesRenamed:
+    def run(self, after=0.95, accuracy=0.02, table=None):
+        run = judged(accuracy, accuracy)
+        run.events[0]["renamed"] = {"accuracy": after, "labels": table or [(k + 9) % 10 for k in range(10)]}
+        return run
+
+    def test_fires_and_says_by_how_much(self):
+        found = one("NND606", self.run())
+        assert found.severity is Severity.ERROR and "renamed by -1" in found.message
+
+    def test_another_table_is_said_to_be_one(self):
+        assert "by a table" in one("NND606", self.run(table=[1, 0, 3, 2, 5, 4, 7, 6, 9, 8])).message
+
+    @pytest.mark.parametrize(("after", "fires"), [(0.49, False), (0.5, True)])
+    def test_boundary(self, after, fires):
+        assert bool(symptoms("NND606", self.run(after))) == fires
+
+    def test_silent_where_the_classes_have_their_own_names(self):
+        assert not symptoms("NND606", judged(0.95, 0.95))
