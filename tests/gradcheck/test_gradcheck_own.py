@@ -5,9 +5,9 @@ import pickle
 
 import numpy as np
 import pytest
-from own_bugs import module
 from own_layouts import LAYOUTS, Attributes, rows
 
+from examples.own_network.bugs import module
 from nndebug.cli.main import main
 from nndebug.errors import UserError
 from nndebug.gradcheck import GradCheck, Verdict, gradcheck

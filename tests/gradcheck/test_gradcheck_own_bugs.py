@@ -1,8 +1,8 @@
 """Every classic bug, planted into somebody's own network in two styles, is caught with its equation and by name."""
 
 import pytest
-from own_bugs import BUGS, module, target
 
+from examples.own_network.bugs import BUGS, module, target
 from nndebug.gradcheck import GradCheck, Verdict, gradcheck
 
 
@@ -13,7 +13,7 @@ def test_a_planted_bug_is_caught_with_its_equation_and_by_name(bug):
     assert {(fault.layer, fault.equation) for fault in result.faults} == set(bug.faults), result
     named = [mistake for fault in result.faults for mistake in fault.mistakes]
     assert any(bug.mistake in mistake.name for mistake in named), result
-    assert all(fault.mistakes for fault in result.faults), result
+    assert all(fault.mistakes for fault in result.faults if fault.equation), result
     accused = {fault.layer for fault in result.faults} - {"the network"}
     assert {row.layer for row in result.rows if row.verdict is Verdict.DISAGREES} >= accused
     assert GradCheck.from_json(result.to_json()).to_json() == result.to_json()

@@ -19,10 +19,11 @@ from ..linear import linear_form
 from ..result import Fault, GradCheck, Row, Verdict
 from ..structured import Structured
 from ..tape import Tape
-from .blame import Blame, Piece
+from .blame import Blame
 from .deltas import Output
 from .orientation import Orientation
 from .rebuilt import Layers, LossView, Rebuilt, describe, rebuild
+from .sums import Piece, Sums
 from .target import Target, choose_loss
 from .updates import check_updates
 
@@ -147,15 +148,18 @@ def _layer_by_layer(
     structured = Structured(tape, tape.claimed(), forms)
     rows = structured.rows()
     faults: list[Fault] = []
+    if target.broadcast:
+        n = len(y)
+        sentence = f"its loss sets outputs ({n}, 1) against targets ({n},), which NumPy makes ({n}, {n}): y.reshape(-1, 1) first"
+        faults.append(Fault(layers.chain[-1].name, "", "loss", sentence))
     if any(row.verdict is Verdict.DISAGREES for row in rows):
         scale = 1 / len(own.x) if own.batched and mean else 1.0
         end = Output(target.loss, y, scale, not own.batched)
-        blame = Blame(
-            layers, [layers.weight(values, n) for n in range(len(layers.chain))], passed, end,
-            target.loss.gradient(passed.activations[-1], y) * scale,
-            target.loss.partner == layers.functions[-1].name, pieces, _seen(own, layers, scale), orientation,
-        )  # fmt: skip
-        faults = _isolated(blame.faults(), rows)
+        weights = [layers.weight(values, number) for number in range(len(layers.chain))]
+        sums = Sums(layers, weights, passed, pieces, _seen(own, layers, scale), orientation)
+        slope = target.loss.gradient(passed.activations[-1], y) * scale
+        blame = Blame(sums, end, slope, target.loss.partner == layers.functions[-1].name)
+        faults += _isolated(blame.faults(), rows)
         notes += blame.notes
     return GradCheck(describe(layers, values), tuple(rows), (), tuple(faults), tuple(notes), len(own.x), seed)
 

@@ -14,6 +14,8 @@ from ..mistakes import Candidate, Evidence, scaled
 from .losses import KnownLoss
 from .rebuilt import through
 
+BROADCAST = "targets (samples,) against outputs (samples, 1), which NumPy makes (samples, samples)"
+
 
 @dataclass(frozen=True)
 class Error:
@@ -75,6 +77,8 @@ def at_output(error: Error, end: Output) -> list[Candidate]:
             singles.append(Candidate(name, f"{error.names['delta']} = {text}", u))
     if error.fused:
         singles += _of_fused(error, end)
+    if not end.single and error.a.shape[1] == 1 < len(error.a):
+        singles.append(_broadcast(error, end))
     pairs = []
     for name, text, u in costs:
         wrong = replace(error, u=u, text=text, fused=False)
@@ -184,6 +188,16 @@ def _costs(error: Error, end: Output) -> Iterator[tuple[str, str, Array]]:
             f"({loss.slope_in(out, 'y.T')}){divided}",
             loss.gradient(a, y.T) * end.scale,
         )
+
+
+def _broadcast(error: Error, end: Output) -> Candidate:
+    """Targets as a vector beside outputs as a column: every output against every target (samples, samples)."""
+    wrong = end.loss.gradient(error.a, end.y.T) * end.scale
+    text = end.loss.slope_in(error.names["a"], "y.ravel()") + (" / batch" if end.scale != 1 else "")
+    line = _line(
+        replace(error, text=text if " / " not in text else f"({text.removesuffix(' / batch')}) / batch")
+    )
+    return Candidate(BROADCAST, line, through(error.function, error.z, error.a, wrong))
 
 
 def _of_fused(error: Error, end: Output) -> list[Candidate]:

@@ -9,7 +9,7 @@ import numpy as np
 from ...adapters.attributes.model import OwnModel
 from ...errors import UserError, did_you_mean
 from ...signals import Array
-from .losses import KNOWN, USUAL, KnownLoss, encoded, known, of_gradients, of_values
+from .losses import KNOWN, SAME, USUAL, KnownLoss, encoded, known, of_gradients, of_values
 from .rebuilt import Layers
 
 ROWS = 5
@@ -24,12 +24,14 @@ class Target:
         mean: whether it is the mean over the samples, else their sum.
         notes: how it was found.
         assumed: whether nothing in the class says so.
+        broadcast: whether the class's own loss sets every output against every target.
     """
 
     loss: KnownLoss | None
     mean: bool
     notes: tuple[str, ...]
     assumed: bool = False
+    broadcast: bool = False
 
     def value(self, own: OwnModel) -> float:
         """The loss of the samples at the class's parameters as they are now."""
@@ -95,6 +97,12 @@ def _of_method(own: OwnModel) -> Target:
             losses = of_values(output, encoded(own.y[:count], output.shape[1]), value)
         here = [(loss, kind) for loss, kind, _ in losses]
         common = here if common is None else [pair for pair in common if pair in here]
+    if not common and own.y.ndim == 1 and output.shape == (len(own.y), 1):
+        loss = _broadcast(output, own.y, value)
+        if loss is not None:
+            return Target(
+                loss, True, (f"Your {own.loss} is meant to be {loss.name}, {loss.formula}.",), broadcast=True
+            )
     if not common:
         return Target(None, True, (f"The loss is what {own.loss} gives.",))
     loss, kind = common[0]
@@ -102,6 +110,19 @@ def _of_method(own: OwnModel) -> Target:
         f"as the {kind} over the samples" if count > 1 else "of one sample"
     )
     return Target(loss, kind == "mean", (f"Your {own.loss} is {which}.",))
+
+
+def _broadcast(output: Array, y: Array, value: float) -> KnownLoss | None:
+    """The loss that gives this value where every output (samples, 1) stands against every target (samples,)."""
+    for loss in KNOWN:
+        with np.errstate(all="ignore"):
+            each = loss.each(output, y[None, :])
+        if each.shape == (len(y), len(y)) and any(
+            abs(total - value) <= SAME * abs(value)
+            for total in (each.mean(), each.sum() / len(y), each.sum())
+        ):
+            return loss
+    return None
 
 
 def _of_derivative(own: OwnModel) -> Target | None:

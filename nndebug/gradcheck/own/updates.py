@@ -102,7 +102,8 @@ def check_penalty(
     """Rows `weight penalty`: the same update with and without a penalty."""
     assert own.update is not None
     rate = own.rate_of(own.update, RATE)
-    x, y = _batch(own, SAMPLES, rng)
+    count = _batch_size(own)
+    x, y = _batch(own, count, rng)
     start, ends = own.start(), []
     for strength in (0.0, DECAY):
         with own.at(start):
@@ -121,11 +122,13 @@ def check_penalty(
         rows.append(row)
         if row.verdict is Verdict.DISAGREES:
             sentence = f"the L2 penalty on its {PLURAL[place.part]} is wrong"
-            faults.append(Fault(place.layer, "penalty", place.part, sentence, _penalties(found, w, bias, n)))
+            faults.append(
+                Fault(place.layer, "penalty", place.part, sentence, _penalties(found, w, bias, n, count))
+            )
     return rows, faults
 
 
-def _penalties(found: Array, w: Array, bias: bool, n: float) -> tuple[Mistake, ...]:
+def _penalties(found: Array, w: Array, bias: bool, n: float, count: int) -> tuple[Mistake, ...]:
     what, term, number = ("b", "b", " / n") if bias else ("w", "w", " / n")
     factors = [
         ("the penalty missing", 0.0, "gradient"),
@@ -133,7 +136,7 @@ def _penalties(found: Array, w: Array, bias: bool, n: float) -> tuple[Mistake, .
         ("a factor 2 too many, or the penalty applied twice", 2 / n, f"gradient + 2 * lambda{number} * {term}"),
         ("a factor 2 missing", 0.5 / n, f"gradient + 0.5 * lambda{number} * {term}"),
         ("lambda not divided by the number of samples", 1.0, f"gradient + lambda * {term}"),
-        ("lambda divided by the batch in place of the number of samples", 1 / SAMPLES, f"gradient + lambda / batch * {term}"),
+        ("lambda divided by the batch in place of the number of samples", 1 / count, f"gradient + lambda / batch * {term}"),
     ]  # fmt: skip
     if bias:
         factors = [
@@ -175,10 +178,7 @@ def _places(own: OwnModel, layers: Layers | None) -> dict[Path, Place]:
 
 def _run(own: OwnModel, rng: np.random.Generator) -> tuple[dict[Path, Steps], str]:
     assert own.update is not None
-    widths = {n for value in own.parameters.values() for n in value.shape}
-    count = SAMPLES
-    while count in widths:
-        count += 1
+    count = _batch_size(own)
     rate = own.rate_of(own.update, RATE)
     note = "" if own.update.takes("rate") else f"{own.update} takes no rate: taken to be {rate:g}."
     start = own.start()
@@ -216,6 +216,15 @@ def _run(own: OwnModel, rng: np.random.Generator) -> tuple[dict[Path, Steps], st
             count,
         )
     return steps, note
+
+
+def _batch_size(own: OwnModel) -> int:
+    """How many samples an update gets: one where the code takes no more, else a number that no layer is wide."""
+    assert own.update is not None
+    if own.inputs.axis is None and not own.update.takes("batch"):
+        return 1
+    widths = {n for value in own.parameters.values() for n in value.shape}
+    return next(n for n in range(SAMPLES, SAMPLES + len(widths) + 1) if n not in widths)
 
 
 def _batch(own: OwnModel, count: int, rng: np.random.Generator) -> tuple[Array, Array]:

@@ -1,13 +1,15 @@
-"""Classic bugs as small changes to the two networks in examples/own_network, and what must be said about each.
+"""Classic bugs as small changes to the networks in this folder, and what nndebug has to say about each.
 
-The rows are those of the field's folklore: each raises nothing, and many train nearly as well as the right code.
+Each raises nothing, and many train nearly as well as the right code.
+
+    python examples/own_network/bugs.py     row by row: what was planted, and what `nndebug gradcheck` says
 """
 
 import types
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-FOLDER = Path(__file__).parents[2] / "examples" / "own_network"
+FOLDER = Path(__file__).parent
 
 
 @dataclass(frozen=True)
@@ -16,7 +18,7 @@ class Bug:
 
     Attributes:
         name: short, unique.
-        style: `columns` (one sample at a time) or `rows` (batches).
+        style: `columns` (one sample at a time), `rows` (batches) or `regression`.
         changes: pairs of what stands in the source and what replaces it.
         faults: (layer, equation) of what must be accused, in any order.
         mistake: what the name of some mistake must contain.
@@ -30,7 +32,6 @@ class Bug:
     mistake: str
     sizes: tuple[int, ...] = (12, 6, 4)
     samples: int | None = None
-    settings: dict = field(default_factory=dict)
 
 
 def source(style, changes=()):
@@ -177,4 +178,37 @@ ROWS = (
     _rows("W2 reshaped", ((DELTA1, 'delta1 = delta2 @ p["W2"].reshape(p["W2"].shape[::-1]) * (self.z1 > 0)'),), (HIDDEN,), "reshape"),
 )  # fmt: skip
 
-BUGS = (*COLUMNS, *ROWS)
+# --- regression: one output (samples, 1), targets (samples,) -----------------------------------------------------------
+
+VECTOR = (("        y = y.reshape(-1, 1)\n        delta", "        delta"),)
+BOTH = (*VECTOR, ("        y = y.reshape(-1, 1)\n        return", "        return"))
+LINEAR = {"style": "regression", "sizes": None, "mistake": "targets (samples,) against outputs (samples, 1)"}
+REGRESSION = (
+    Bug("targets broadcast in the gradient", changes=VECTOR, faults=(OUT,), **LINEAR),
+    Bug("targets broadcast in loss and gradient", changes=BOTH, faults=(OUT, ("output", "")), **LINEAR),
+)
+
+BUGS = (*COLUMNS, *ROWS, *REGRESSION)
+
+
+def main():
+    """Prints what is said about every bug; 1 if one is missed."""
+    from nndebug import gradcheck
+
+    width = max(len(bug.name) for bug in BUGS)
+    missed = 0
+    for bug in BUGS:
+        result = gradcheck(*target(bug))
+        missed += bool(result)
+        for fault in result.faults:
+            named = "; or ".join(mistake.name for mistake in fault.mistakes) or "no name"
+            said = named if fault.equation else fault.sentence
+            print(f"{bug.style:10}  {bug.name:{width}}  {fault.layer:11}  {fault.equation:7}  {said}")
+        if result:
+            print(f"{bug.style:10}  {bug.name:{width}}  MISSED")
+    print(f"{len(BUGS) - missed} of {len(BUGS)} caught")
+    return bool(missed)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
