@@ -100,8 +100,8 @@ def stopped_too_early(
 ) -> Iterator[Symptom]:
     """The training ended while the loss was still falling at its early pace.
 
-    What it measures: how far the probe loss fell in the second half of the steps, against the first half; 40 % or more,
-    with a loss still above half of chance, and at least 5 % of chance in all.
+    What it measures: how far below chance the probe loss fell in the second half of the steps, against the first half; 40 %
+    or more, with a loss still above half of chance, and at least 5 % of chance in all.
 
     Why it matters: the network is not bad, it is not finished.
 
@@ -115,13 +115,10 @@ def stopped_too_early(
     loss, chance = run.series("probe.loss").finite, run.manifest.get("loss_at_chance")
     if not chance or len(loss) < 5 or loss.steps[-1] < 4:
         return
-    middle = loss.at(int(loss.steps[-1]) // 2)
-    early, late = loss.first - middle, middle - loss.last
-    if (
-        not late > pace * max(early, 0.0)
-        or not late > moved * chance / 2
-        or not loss.first - loss.last > moved * chance
-    ):
+    # What falls from above chance undoes the initial values, and is no pace of learning.
+    start, middle = min(loss.first, chance), loss.at(int(loss.steps[-1]) // 2)
+    early, late = start - middle, middle - loss.last
+    if not late > max(pace * early, moved * chance / 2) or not start - loss.last > moved * chance:
         return
     ratios = [run.series("update_ratio", f"{site.name}.weight") for site in run.sites]
     typical = max((s.median_last(20) for s in ratios if s), default=0.0)

@@ -69,7 +69,7 @@ class TestStoppedTooEarly:
     def test_a_good_loss_that_still_falls_is_an_info(self):
         assert one("NND509", self.run(np.linspace(1.4, 0.8, 15))).severity is Severity.INFO
 
-    @pytest.mark.parametrize(("last", "fires"), [(1.63, True), (1.66, False)])
+    @pytest.mark.parametrize(("last", "fires"), [(1.67, True), (1.70, False)])
     def test_boundary_of_the_pace(self, last, fires):
         values = [*np.linspace(2.4, 1.8, 11)[:10], *np.linspace(1.8, last, 9)]
         assert bool(symptoms("NND509", self.run(values))) == fires
