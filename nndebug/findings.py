@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import html
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
@@ -149,6 +150,17 @@ class CheckResult:
         """The highest severity among the findings; None if there is none."""
         return max((f.severity for f in self.findings), key=lambda s: s.rank, default=None)
 
+    def _repr_html_(self) -> str:
+        mark = self.severity.mark if self.severity else PASSED_MARK
+        head = f"<p><b>{mark} {_shown(self.verdict)}</b></p>"
+        cells = [(f"{f.severity.mark} {f.code}", f.name, f.site, f.message) for f in self.findings]
+        rows = "".join(f"<tr>{''.join(f'<td>{_shown(cell)}</td>' for cell in row)}</tr>" for row in cells)
+        skipped = len(self.not_applicable) + len(self.suppressed)
+        tail = f"<p>{PASSED_MARK} {len(self.passed)} rules passed" + (
+            f", {skipped} not applied</p>" if skipped else "</p>"
+        )
+        return head + (f"<table>{rows}</table>" if rows else "") + tail
+
     def to_json(self) -> dict[str, Any]:
         return {
             "schema": 1,
@@ -174,3 +186,8 @@ class CheckResult:
             crashed=tuple(Skipped(**s) for s in data["crashed"]),
             run=data["run"],
         )
+
+
+def _shown(text: str) -> str:
+    """As text of HTML; characters that no encoding has (lone surrogates) become question marks."""
+    return html.escape(text.encode("utf-8", "replace").decode("utf-8"))

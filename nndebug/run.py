@@ -25,6 +25,8 @@ from .storage import SCHEMA, read_manifest, read_preflight, read_rows
 from .strict_json import NONFINITE, decode, encode, revive
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from .preflight.result import Preflight
 
 MAX_EVENTS = 1000
@@ -304,6 +306,20 @@ class Run:
     def names(self, site: str = RUN) -> tuple[str, ...]:
         """The quantities recorded at a site."""
         return tuple(self._columns.get(site, {}))
+
+    def plot(self, name: str, site: str | None = None) -> Figure:
+        """A matplotlib figure of a quantity over steps, as in `run.plot("update_ratio")`.
+
+        Args:
+            name: as in `series`.
+            site: one layer or parameter; all that recorded it if None.
+
+        Raises:
+            UserError: it was not recorded.
+        """
+        from .report.pictures import plot
+
+        return plot(self, name, site)
 
     def __repr__(self) -> str:
         place = "in memory" if self.folder is None else f"in {str(self.folder)!r}"

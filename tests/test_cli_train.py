@@ -129,7 +129,9 @@ def test_report_writes_page_and_picture_again(recorded, tmp_path, capsys):
     page = tmp_path / "out.html"
     assert cli.main(["report", str(recorded), "-o", str(page), "--png", str(tmp_path / "png")]) == 0
     picture = tmp_path / "png" / "epoch-0003.png"
-    assert capsys.readouterr().err.splitlines() == [f"wrote  {page}", f"wrote  {picture}"]
+    *wrote, figures = capsys.readouterr().err.splitlines()
+    assert wrote == [f"wrote  {page}", f"wrote  {picture}"]
+    assert figures == f"wrote  {len(list((tmp_path / 'png').iterdir())) - 1} figures into {tmp_path / 'png'}"
     assert picture.read_bytes().startswith(b"\x89PNG")
     assert page.read_text("utf-8").lower().startswith("<!doctype html>")
 

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..errors import UserError
 from .common import OK, Subparsers, add_open, note, open_page, quoted
+
+if TYPE_CHECKING:
+    from ..run import Run
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -16,30 +20,65 @@ def add_parser(subparsers: Subparsers) -> None:
         description="Runs the rules over a recorded run and writes its report.",
     )
     parser.add_argument(
-        "run", type=Path, metavar="RUN", help="run folder, as written by train, demo or watch"
+        "run",
+        type=Path,
+        metavar="RUN",
+        help="run folder, as written by train, demo or watch; or a folder of runs, for a page that lists them",
     )
     parser.add_argument(
         "-o", "--output", type=Path, metavar="FILE", help="page to write (default: RUN/report.html)"
     )
-    parser.add_argument("--png", type=Path, metavar="DIR", help="also draw a picture into this folder")
+    parser.add_argument(
+        "--png", type=Path, metavar="DIR", help="also draw the first screen and every figure into this folder"
+    )
+    parser.add_argument("--dpi", type=int, default=150, metavar="N",
+                        help="dots per inch of the figures (default: 150; 300 for print)")  # fmt: skip
     add_open(parser)
+
+
+def draw(recorded: Run, folder: Path, dpi: int) -> tuple[Path, ...]:
+    """Every figure of a run's report as a PNG of its own."""
+    from ..checking import check
+    from ..report import build, pictures
+
+    return pictures.write(build(recorded, check(recorded)), folder, dpi)
 
 
 def run(args: argparse.Namespace) -> int:
     from ..report import write
     from ..run import Run
 
+    if not 10 <= args.dpi <= 1200:
+        raise UserError(f"--dpi takes 10 to 1200, got {args.dpi}", help="--dpi 300")
     if args.output and not args.output.parent.is_dir():
         raise UserError(
             f"{args.output}: there is no folder {args.output.parent}",
             help=f"mkdir -p {quoted(args.output.parent)} makes it",
         )
+    if not (args.run / "manifest.json").exists() and any(args.run.glob("**/manifest.json")):
+        return _index(args)
     recorded = Run.load(args.run)
     epochs = recorded.epochs
     picture = args.png / f"epoch-{epochs[-1].number if epochs else 0:04d}.png" if args.png else None
     page = write(recorded, args.output or args.run / "report.html", png=picture)
-    for path in (page, picture) if picture else (page,):
-        note(f"wrote  {path}")
+    note(f"wrote  {page}")
+    if picture:
+        note(f"wrote  {picture}")
+        figures = draw(recorded, args.png, args.dpi)
+        note(f"wrote  {len(figures)} figures into {args.png}")
+    if args.open:
+        open_page(page)
+    return OK
+
+
+def _index(args: argparse.Namespace) -> int:
+    """One page on all runs in a folder."""
+    from ..report import index
+
+    if args.png:
+        raise UserError(f"{args.run} holds several runs", help="--png takes the folder of one run")
+    page, count = index.write(args.run, args.output)
+    note(f"wrote  {page}: {count} run{'s' if count != 1 else ''}")
     if args.open:
         open_page(page)
     return OK

@@ -57,11 +57,11 @@ def cost(manifest: Mapping[str, Any]) -> str:
 
 def facts(manifest: Mapping[str, Any]) -> tuple[str, ...]:
     versions = [f"{clean(k, 20)} {clean(v, 20)}" for k, v in _mapping(manifest.get("versions")).items()][:6]
-    return tuple(filter(None, [_when(manifest.get("created", "")), *versions]))
+    return tuple(filter(None, [when(manifest.get("created", "")), *versions]))
 
 
-def _when(created: Any) -> str:
-    """`2025-01-18 09:41 UTC`"""
+def when(created: Any) -> str:
+    """A time of day as a reader likes it: `2025-01-18 09:41 UTC`"""
     text = clean(created, 40)
     match = re.fullmatch(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d)[\d:.]*(Z|\+00:00)?", text)
     return f"{match[1]} {match[2]}{' UTC' if match[3] else ''}" if match else text
