@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from .adapters.layered import LayeredAdapter
+from .adapters.pairing import Pairing
 from .adapters.shapes import ShapeWatch
 from .chance import class_labels, class_shares, loss_at_chance
 from .errors import UserError
@@ -98,6 +99,7 @@ class Watch(Session):
         super().__init__(of_network(network), folder, schedule, name, report, png, strict)
         self.network, self._image_shape, self._preflight = network, image_shape, preflight
         self._adapter = LayeredAdapter(network, self._recorder)
+        self._pairing: Pairing | None = None
         self._trial = Trial(network, self._recorder)
         self._shapes = ShapeWatch(network, shapes, self._recorder, lambda: self._adapter.step)
         self._handles = [
@@ -136,6 +138,8 @@ class Watch(Session):
             handle.remove()
         self._adapter.detach()
         self._shapes.detach()
+        if self._pairing:
+            self._pairing.detach()
 
     def _place(self) -> tuple[int, int]:
         return self._adapter.step, self._adapter.epoch
@@ -177,6 +181,8 @@ class Watch(Session):
             }
         )
         self._trial.begin(training)
+        if self._adapter.step == 0:
+            self._pairing = Pairing(self.network, self._recorder, training.x, targets, labels, training.batch)
         if self._adapter.step == 0:
             self._adapter.end_epoch(0, {})
         self._started = time.perf_counter()

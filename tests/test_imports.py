@@ -22,7 +22,7 @@ SUMMARIES = {
     f"nndebug.{name}"
     for name in (
         *("errors", "signals", "strict_json", "stats", "histogram", "schedule", "series"),
-        *("chance", "deaths", "hardest", "probe"),
+        *("chance", "rows", "deaths", "hardest", "probe"),
     )
 }
 RECORDING = {*SUMMARIES, "nndebug.atomic", "nndebug.epochs", "nndebug.storage", "nndebug.run"}

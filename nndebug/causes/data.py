@@ -80,7 +80,7 @@ def scaled_twice(run: Run, found: Findings) -> Cause | None:
         Kind.WRONG_PREPROCESSING,
         finding.site,
         found,
-        [finding, *found.of("NND205", "NND402", "NND303", "NND505")],
+        [finding, *found.of("NND205", "NND402", "NND303", "NND505", "NND201", "NND202")],
         CHAIN if finding.evidence["twice"] else PATTERN,
         f"The inputs are scaled too far down: {finding.message}.",
         first_step=0,
@@ -89,6 +89,13 @@ def scaled_twice(run: Run, found: Findings) -> Cause | None:
 
 
 def corrupted_labels(run: Run, found: Findings) -> Cause | None:
+    proofs = found.of("NND711", "NND710")
+    if proofs:
+        torn = proofs[0].code == "NND711"
+        what = "are torn from their inputs" if torn else "are all alike"
+        sentence = f"The targets {what}: {proofs[0].message}."
+        return cause(Kind.CORRUPTED_LABELS, None, found, [*proofs, *found.of("NND705", "NND508")], PROOF, sentence,
+                     first_step=0, help=proofs[0].help)  # fmt: skip
     finding = found.first("NND705")
     if not finding:
         return None

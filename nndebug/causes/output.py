@@ -130,13 +130,19 @@ def unstable_loss(run: Run, found: Findings) -> Cause | None:
     finding, lost = found.first("NND105"), found.first("NND101")
     if not finding or not lost:
         return None
+    # Steps that were too long before it made the network sure of what is wrong: then the guard is not the root.
+    thrown = [
+        f
+        for f in found.of("NND008", "NND411", "NND401")
+        if f.severity is not Severity.INFO and (f.first_step or 0) < (lost.first_step or 0)
+    ]
     at_loss = lost.site in ("loss", "run", run.sites[-1].name)
     return cause(
         Kind.UNSTABLE_LOSS,
         finding.site,
         found,
         [finding, lost],
-        CHAIN if at_loss else PATTERN,
+        PATTERN if thrown or not at_loss else CHAIN,
         f"The loss has no guard: a probability of exactly 0 made it infinite at step {lost.first_step:,}.",
         help=finding.help,
     )

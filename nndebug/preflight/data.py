@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..rows import entropy, row_keys
 from ..signals import Array
 from .subject import NotApplicable, Subject
 
@@ -112,18 +113,13 @@ def _targets(subject: Subject) -> dict[str, Any]:
 def _order(labels: Array) -> dict[str, float]:
     """How mixed the classes are within blocks of neighbours: entropy there over that of the whole set."""
     classes = int(labels.max()) + 1
-    whole = _entropy(np.bincount(labels, minlength=classes))
+    whole = entropy(np.bincount(labels, minlength=classes))
     blocks = len(labels) // BLOCK
     if blocks < 2 or whole == 0:
         return {"block_entropy_share": 1.0}
     chosen = np.linspace(0, blocks - 1, min(blocks, 64)).astype(int)
-    inside = [_entropy(np.bincount(labels[b * BLOCK : (b + 1) * BLOCK], minlength=classes)) for b in chosen]
+    inside = [entropy(np.bincount(labels[b * BLOCK : (b + 1) * BLOCK], minlength=classes)) for b in chosen]
     return {"block_entropy_share": float(np.mean(inside) / whole)}
-
-
-def _entropy(counts: Array) -> float:
-    shares = counts[counts > 0] / counts.sum()
-    return float(-(shares * np.log(shares)).sum())
 
 
 def overlap(subject: Subject) -> dict[str, Any]:
@@ -135,7 +131,7 @@ def overlap(subject: Subject) -> dict[str, Any]:
     held = held.reshape(len(held), -1)
     if train.shape[1] != held.shape[1]:
         raise NotApplicable(f"held-out rows have {held.shape[1]} features, training rows {train.shape[1]}")
-    known, wanted = keys(train), keys(held)
+    known, wanted = row_keys(train), row_keys(held)
     order = np.argsort(known)
     at = np.searchsorted(known[order], wanted)
     at[at == len(known)] = 0
@@ -151,11 +147,3 @@ def overlap(subject: Subject) -> dict[str, Any]:
         "repeats": (len(known) - distinct) / len(known),
         "identical": len(train) == len(held) and bool(np.array_equal(train, held)),
     }
-
-
-def keys(rows: Array) -> Array:
-    """One 64-bit key a row (rows,), equal for equal rows: whole-number sums of the bits in up to 64 columns."""
-    columns = np.unique(np.linspace(0, rows.shape[1] - 1, 64).astype(int))
-    bits = np.ascontiguousarray(rows[:, columns] + 0.0, np.float32).view(np.uint32).astype(np.uint64)
-    factors = np.random.default_rng(0).integers(1, 2**63, len(columns), np.uint64) | np.uint64(1)
-    return np.asarray((bits * factors).sum(axis=1, dtype=np.uint64))

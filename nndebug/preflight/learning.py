@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..chance import loss_at_chance
+from ..rows import row_keys
 from ..signals import Array
-from .data import keys
 from .subject import NotApplicable, OutOfTime, Subject
 
 SAMPLES, STEPS = 20, 200
@@ -71,7 +71,7 @@ def few(subject: Subject, count: int = SAMPLES) -> Array:
     """Rows that differ from one another, of all classes in turn."""
     rng = np.random.default_rng(0)
     rows = rng.permutation(len(subject.x))[:2000]
-    _, first = np.unique(keys(subject.x[rows].reshape(len(rows), -1)), return_index=True)
+    _, first = np.unique(row_keys(subject.x[rows]), return_index=True)
     rows = rows[np.sort(first)]
     if subject.labels is not None:
         labels = subject.labels[rows]

@@ -1,14 +1,13 @@
-"""NND7: data. Judged on the preflight."""
+"""NND7: inputs and targets: scales, constants, the split. Judged on the preflight."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from ..findings import Severity, Symptom
 from ..registry import rule
 from ..run import Run
-from .before import generalises, if_it_fails, last_site, measured, unless_it_learns
+from .before import if_it_fails, last_site, measured
 
 
 def _first_site(run: Run) -> str:
@@ -136,119 +135,6 @@ def target_scale(run: Run, *, largest: float = 100.0, smallest: float = 1e-3) ->
         first_step=0,
         evidence={"std": high, "largest": data["target_largest"]},
         help="standardise the targets, and turn predictions back afterwards",
-    )
-
-
-@rule("NND705", "labels-unrelated", needs=("preflight.labels",))
-def labels_unrelated(
-    run: Run, *, errors: float = 3.0, proof: float = 6.0, better: float = 0.25
-) -> Iterator[Symptom]:
-    """The targets do not belong to their inputs, as far as a linear probe can see.
-
-    What it measures: a ridge regression on up to 2,000 rows, judged on 1,000 others: no better than knowing the shares
-    alone by 3 standard errors. Where it does little better (skill below 0.3), the targets are moved by 1 to 20 places
-    both ways and reversed: an order that is 6 standard errors and a skill of 0.25 better is the proof. So is a held-out part that the probe only
-    understands when 1 (or more) is added to its labels. Without proof it is an info, and a warning where the nearest
-    neighbour sees nothing either and the held-out loss stays at chance.
-
-    Why it matters: shuffled or shifted labels train without an error message, and teach nothing.
-
-    What to try: shuffle inputs and targets with one and the same permutation; look at ten pairs with your own eyes.
-
-    False alarms: tasks without a linear signal (circles, spirals, XOR) are an info at most. Real MNIST: 0.83 in order,
-    0.11 shuffled.
-
-    References: A. Hoerl and R. Kennard, "Ridge Regression", Technometrics 1970.
-    """
-    found = measured(run, "labels")
-    baseline, error = found["baseline"], found["error"]
-    if baseline + errors * error >= 1:
-        return  # nearly all samples are of one class: nothing could be better by so much
-    other, neighbour = found.get("other_order") or {}, found.get("neighbour")
-    unit = "accuracy" if baseline > 0 else "R²"
-    if other and other["score"] > found["score"] + proof * error and other["skill"] > found["skill"] + better:
-        yield Symptom(
-            "run",
-            f"a linear probe reaches {unit} {found['score']:.2f} on the labels as they are and {other['score']:.2f} on "
-            f"the labels {other['name']}",
-            Severity.ERROR,
-            first_step=0,
-            evidence={"score": found["score"], "baseline": baseline, **other, "proof": True},
-            help="apply one permutation to inputs and labels; look at ten pairs",
-        )
-        return
-    yield from _other_numbers(found)
-    if found["score"] > baseline + errors * error:
-        return
-    sees = neighbour is not None and neighbour > baseline + errors * error
-    yield Symptom(
-        "run",
-        f"a linear probe reaches {unit} {found['score']:.2f} on held-out rows, knowing nothing {baseline:.2f}"
-        + (f"; the nearest neighbour {neighbour:.2f}" if sees else ""),
-        Severity.WARNING if not sees and generalises(run) is False else Severity.INFO,
-        first_step=0,
-        evidence={
-            "score": found["score"],
-            "baseline": baseline,
-            "neighbour": neighbour,
-            "unrelated": not sees,
-            "proof": False,
-        },
-        help="look at ten pairs of input and label" if not sees else "",
-    )
-
-
-def _other_numbers(found: Mapping[str, Any], apart: float = 0.3) -> Iterator[Symptom]:
-    """Classes that the held-out part numbers from another start than the training part."""
-    held = found.get("held_out_labels")
-    if not held or not held["offset"] or held["score"] < held["as_they_are"] + apart:
-        return
-    yield Symptom(
-        "run",
-        f"a linear probe of the training set reaches accuracy {held['as_they_are']:.2f} on the held-out labels, and "
-        f"{held['score']:.2f} on the held-out labels {held['offset']:+d}",
-        Severity.ERROR,
-        first_step=0,
-        evidence={**held, "proof": True},
-        help="number the classes alike in both parts",
-    )
-
-
-@rule("NND706", "class-imbalance", needs=("preflight.data",))
-def class_imbalance(run: Run, *, most: float = 10.0) -> Iterator[Symptom]:
-    """Some classes have far more samples than others.
-
-    What it measures: samples of the commonest class over those of the rarest that occurs, above 10; and outputs for
-    classes that do not occur at all.
-
-    Why it matters: always guessing the common class is then a good loss and a useless network.
-
-    What to try: weigh the classes in the loss, sample the rare ones more often, and report recall per class.
-
-    False alarms: many tasks are like this; it is an info, and a warning only where a rare class is never predicted, or
-    the held-out loss is no better than chance.
-
-    References: H. He and E. Garcia, "Learning from Imbalanced Data", IEEE TKDE 2009.
-    """
-    counts = measured(run, "data").get("class_counts") or []
-    present = [count for count in counts if count]
-    if len(present) < 2 or max(present) <= most * min(present):
-        return
-    rare, common = counts.index(min(present)), counts.index(max(present))
-    recall = run.last_array("run/confusion")
-    ignored = (
-        recall is not None and rare < len(recall) and recall[rare].sum() >= 5 and recall[rare, rare] == 0
-    )
-    unseen = generalises(run) is False
-    yield Symptom(
-        "run",
-        f"class {common} has {max(present):,} samples, class {rare} {min(present):,}"
-        + ("; the network never gets it right" if ignored else "")
-        + ("; on held-out data the loss is no better than chance" if unseen and not ignored else ""),
-        Severity.WARNING if unseen else unless_it_learns(run) if ignored else Severity.INFO,
-        first_step=0,
-        evidence={"counts": counts, "ratio": max(present) / min(present), "ignored": bool(ignored or unseen)},
-        help="weigh the classes in the loss, or sample the rare ones more often",
     )
 
 

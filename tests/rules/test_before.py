@@ -357,3 +357,31 @@ def test_units_that_are_copies_of_one_another():
         run.add({"kind": "step", "step": step, "data": {"hidden1.weight": row}})
     symptom = one("NND409", run)
     assert symptom.site == "hidden1" and "copies of one another" in symptom.message
+
+
+def test_targets_that_are_all_alike():
+    symptom = one("NND710", flown({"data": {"class_counts": [0, 50, 0]}}))
+    assert symptom.severity is Severity.ERROR and "all 50,000 training targets are class 1" in symptom.message
+    assert (
+        "the same value"
+        in one("NND710", flown({"data": {"class_counts": None, "target_std_maximum": 0.0}})).message
+    )
+    assert symptoms("NND710", flown({"data": {"class_counts": [0, 49, 1]}})) == []
+
+
+def batches(name, values, learns=False):
+    return make_run({("run", name): dict(enumerate(values))}, learns=learns)
+
+
+def test_torn_pairs_need_three_batches():
+    symptom = one("NND711", batches("batch.paired", [0.1, 0.2, 0.0, 1.0]))
+    assert symptom.severity is Severity.ERROR and "15% of the inputs" in symptom.message
+    assert symptoms("NND711", batches("batch.paired", [0.1, 0.2, 1.0, 1.0])) == []
+    assert symptoms("NND711", batches("batch.paired", [1.0] * 6)) == []
+
+
+def test_unmixed_batches_are_as_bad_as_what_the_run_became():
+    assert one("NND708", batches("batch.mixed", [0.1] * 9)).severity is Severity.ERROR
+    assert one("NND708", batches("batch.mixed", [0.49] * 9, learns=True)).severity is Severity.INFO
+    assert symptoms("NND708", batches("batch.mixed", [0.5] * 9)) == []
+    assert symptoms("NND708", batches("batch.mixed", [0.1] * 4)) == []
