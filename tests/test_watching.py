@@ -45,7 +45,9 @@ def test_the_rules_run_only_when_somebody_looks(tmp_path, monkeypatch):
     """After every epoch of a small network they would cost as much as all the recording."""
     judged = []
     real = nndebug.session.check
-    monkeypatch.setattr("nndebug.session.check", lambda run: judged.append(run.steps) or real(run))
+    monkeypatch.setattr(
+        "nndebug.session.check", lambda run, **settings: judged.append(run.steps) or real(run, **settings)
+    )
     network = make()
     with nndebug.watch(network, tmp_path / "run", report=False, strict=True) as watching:
         assert watching.result is None
