@@ -57,7 +57,11 @@ class Recorder:
         self.run.add_epoch(number, step, arrays)
         self._on_disk(lambda folder: folder.write_epoch(number, arrays, step))
         if number:
-            self._append({"kind": "epoch", "step": step, "epoch": number, "data": {RUN: data}})
+            self.figures(number, step, data)
+
+    def figures(self, number: int, step: int, data: Mapping[str, float]) -> None:
+        """Records what is known of an epoch as a whole, after `step` updates."""
+        self._append({"kind": "epoch", "step": step, "epoch": number, "data": {RUN: data}})
 
     def event(self, event: str, step: int, epoch: int, **facts: Any) -> None:
         """Records something that happened once."""

@@ -12,6 +12,7 @@ import numpy as np
 from .adapters.layered import LayeredAdapter
 from .adapters.pairing import Pairing
 from .adapters.shapes import ShapeWatch
+from .adapters.torch import TorchWatch, is_module
 from .chance import class_labels, class_shares, loss_at_chance
 from .errors import UserError
 from .evaluation.check import EvaluationCheck
@@ -36,14 +37,16 @@ def watch(
     png: bool = True,
     strict: bool = False,
     preflight: bool | float = False,
-) -> Watch:
+    optimizer: Any = None,
+    loss: Any = None,
+) -> Any:
     """Watches a network while it trains.
 
     Use it around the training (`with nndebug.watch(net, "reports/mnist"): fit(...)`), or keep the object and call
     `close` at the end. Training is not changed by a bit.
 
     Args:
-        network: a network with hooks on its layers, such as `network.Sequential`.
+        network: a network with hooks on its layers, such as `network.Sequential`; or a `torch.nn.Module`.
         folder: run folder; its report is written again after every epoch. None records in memory only.
         shapes: site → shape that its output must have at every step, as in `{"hidden1": "batch 30"}`.
         interval: steps between cheap records up to step 1,000, a 25th as often after that; 1 records every step.
@@ -57,20 +60,31 @@ def watch(
         preflight: measure on copies, before the first step and within about a second, whether the parts fit, the
             labels belong to the inputs and the network can learn at all; a number is another budget in seconds.
 
+        optimizer: of a PyTorch model; one, or several in the order in which they step.
+        loss: of a PyTorch model: the loss module or function.
+
+    Returns:
+        A `Watch` of the core's network, or a `TorchWatch`.
+
     Raises:
         UserError: the network has no hooks, the folder cannot be written to or holds something else than a run, or
             `shapes` names a site that the network does not have.
     """
+    schedule = Schedule(interval=interval, thin_interval=25 * interval if interval > 1 else 1)
+    if is_module(network):
+        return TorchWatch(
+            network, folder, schedule, name, report, png, strict, optimizer=optimizer, loss=loss
+        )
     if not (hasattr(network, "layers") and hasattr(network, "hook") and hasattr(network, "twin")):
         raise UserError(
             f"cannot watch a {type(network).__name__}: it has no layers with hooks",
-            help="watch a network.Sequential",
+            help="watch a network.Sequential or a torch.nn.Module",
         )
     return Watch(
         network,
         folder,
         shapes or {},
-        Schedule(interval=interval, thin_interval=25 * interval if interval > 1 else 1),
+        schedule,
         image_shape,
         name,
         report,

@@ -72,6 +72,16 @@ ALLOWED = {
     "nndebug.replay": {"numpy", *SUMMARIES, "nndebug.gradcheck"},
     "nndebug.adapters": {"numpy", *RECORDING, "nndebug.recorder", "nndebug.replay", "nndebug.shapes"},
     "nndebug.adapters.attributes": {"numpy", "nndebug.errors", "nndebug.signals"},
+    "nndebug.adapters.torch": {
+        *(
+            "numpy",
+            *RECORDING,
+            "nndebug.adapters",
+            "nndebug.preflight",
+            "nndebug.recorder",
+            "nndebug.session",
+        ),
+    },
     "nndebug.gradcheck": {
         *("numpy", "nndebug.shapes", "nndebug.findings", "nndebug.adapters.attributes"),
         *SUMMARIES,
@@ -91,7 +101,7 @@ ALLOWED = {
 DRAWING = {"nndebug.report.canvas", "nndebug.report.single"}
 """The modules that import the plotting library; nobody else imports them outside a function."""
 
-MAY_KNOW_FRAMEWORKS = {"nndebug.adapters", "nndebug.gradcheck"}
+MAY_KNOW_FRAMEWORKS = {"nndebug.adapters", "nndebug.adapters.torch", "nndebug.gradcheck"}
 """Where a framework that the user has already imported may be imported, inside a function."""
 
 HEAVY = ("matplotlib", "torch", "rich", "jinja2", "numpy", "network")

@@ -7,10 +7,8 @@ from typing import Any
 import numpy as np
 
 from ..signals import Array
+from .ranges import label_facts, output_facts, target_facts
 from .subject import NotApplicable, Subject
-
-RANGES = {"sigmoid": (0, 1), "softmax": (0, 1), "tanh": (-1, 1), "relu": (0, np.inf)}
-"""What an activation can give."""
 
 SAME = 1e-3
 """Per-sample results that differ by less than this, relative to their size, are the same (float32 rounding is 1e-6)."""
@@ -34,35 +32,10 @@ def fit(subject: Subject) -> dict[str, Any]:
         "linear": list(subject.linear),
         "refusal": subject.refusal,
     }
-    numbers = y.dtype.kind in "iub" or (y.dtype.kind == "f" and bool((y == np.rint(y)).all()))
-    if numbers and y.ndim == 1 and y.size:
-        found["labels"] = {
-            "minimum": int(y.min()),
-            "maximum": int(y.max()),
-            "classes": int(np.unique(y).size),
-        }
-    with np.errstate(all="ignore"):
-        finite = np.isfinite(output)
-        if finite.all() and output.size:
-            found["output"] = {"minimum": float(output.min()), "maximum": float(output.max())}
-            if output.ndim == 2:
-                sums = output.sum(axis=1, dtype=np.float64)
-                found["output"]["sums_to_1"] = bool(np.allclose(sums, 1, atol=1e-3) and output.min() >= 0)
+    found |= label_facts(y) | output_facts(output)
     targets = subject.targets
     if targets is not None and targets.size:
-        values = np.asarray(targets, np.float64)
-        found["encoded_shape"] = list(targets.shape[1:])
-        found["target"] = {
-            "minimum": float(np.nanmin(values)),
-            "maximum": float(np.nanmax(values)),
-            "zero_one": bool(np.isin(values, (0, 1)).all()),
-            "row_sum": float(values.sum(axis=1).mean()) if values.ndim == 2 else None,
-            "integers": bool((values == np.rint(values)).all()),
-            "distinct": min(int(np.unique(values[:2000]).size), 1000),
-        }
-        if bounds := RANGES.get(subject.activation):
-            outside = (values < bounds[0]) | (values > bounds[1])
-            found["target"]["outside"] = float(np.mean(outside))
+        found |= target_facts(targets, subject.activation)
         if subject.labels is not None:
             found["classes"] = int(np.unique(subject.labels).size)
         found["edge"] = _edge(subject, targets)

@@ -1,0 +1,322 @@
+"""Watches a model through hooks of its modules, its optimisers and its loss.
+
+For steps that the schedule names, hooks are attached for that one step; all others pay for one call per optimiser step. Every
+hook reads and returns nothing. State k is the model before step k; a step is one call of the first optimiser's `step`.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ...recorder import Recorder
+from ...signals import RUN
+from ...stats import Moments
+from .losses import Backwards, LossCall, read
+from .measuring import Measuring
+from .modules import activation_of, describe, describe_sites, kind_of, named, own_parameters, plain
+from .targets import OF_CLASSES, Targets
+from .window import ROWS, Window
+
+Values = dict[str, dict[str, float]]
+
+UNCLEARED = 4
+"""So many first steps are asked whether the gradients were the batch's own, and the mode the right one."""
+OF_THE_MODE = ("batch_norm", "dropout", "dropout1d", "dropout2d", "dropout3d", "alphadropout")
+"""Kinds of modules that compute something else in training than in evaluation."""
+
+
+class TorchAdapter:
+    """Turns the life of one model into rows.
+
+    Args:
+        torch: the module.
+        model: a `torch.nn.Module`.
+        optimizers: those that train it; the first one counts the steps.
+        recorder: where rows go.
+
+    Attributes:
+        step: the next update.
+        epoch: the epoch of the next update, from 1.
+        seconds: time spent on recorded steps.
+    """
+
+    def __init__(self, torch: Any, model: Any, optimizers: tuple[Any, ...], recorder: Recorder) -> None:
+        self._torch, self.model, self.optimizers, self.recorder = torch, model, optimizers, recorder
+        self.step, self.epoch, self.seconds = 0, 1, 0.0
+        self.targets = Targets()
+        self._modules = dict(named(model))
+        self._order: list[str] = []
+        self._follows: dict[str, str] = {}
+        self._made: dict[int, str] = {}
+        self._measuring = Measuring(torch)
+        self._moments: dict[tuple[str, str], Moments] = {}
+        self._row: Values = {}
+        self._probe: Values = {}
+        self._window = Window()
+        self.last_window = Window()
+        self._before: dict[str, Any] = {}
+        self._own: dict[str, Any] = {}
+        self._last: dict[str, Any] = {}
+        self._failed = False
+        self._backwards = Backwards(torch.autograd, self._guarded(self._on_backward))
+        self._always: list[Any] = []
+        self._once: list[Any] = []
+        self._compiled = any(type(m).__name__ == "OptimizedModule" for m in model.modules())
+
+    # --- on and off -------------------------------------------------------------------------------------------
+
+    def attach(self) -> None:
+        """Starts watching."""
+        self._backwards.attach()
+        before, after = self._guarded(self._before_step), self._guarded(self._after_step)
+        first = self.optimizers[0]
+        # With a closure (LBFGS) the passes run inside the step, and gradients are not there before it.
+        self._always = [
+            first.register_step_pre_hook(lambda _, given, named: before(len(given) > 1 or bool(named))),
+            first.register_step_post_hook(lambda *_: after()),
+        ]
+        self._arm()
+
+    def detach(self) -> None:
+        """Takes every hook off; may be called any number of times."""
+        self._backwards.detach()
+        for handle in (*self._always, *self._once):
+            handle.remove()
+        self._always, self._once = [], []
+
+    def _guarded(self, observe: Callable[..., None]) -> Callable[..., None]:
+        def guarded(*values: Any) -> None:
+            if not self._failed:
+                self.recorder.guard("recording", lambda: observe(*values), self._fail)
+
+        return guarded
+
+    def _fail(self) -> None:
+        self._failed = True
+        self.detach()
+
+    def parameters(self) -> dict[str, Any]:
+        """All trainable parameters by plain name, each once."""
+        found = self.model.named_parameters()
+        return {
+            plain(name): value
+            for name, value in found
+            if value.requires_grad and type(value).__name__ != "UninitializedParameter"
+        }
+
+    # --- a step that the schedule names -----------------------------------------------------------------------
+
+    def _arm(self) -> None:
+        """Attaches what the step that comes now is to be observed by."""
+        tier = self.recorder.schedule.tier(self.step)
+        if tier is None:
+            return
+        self._row, self._probe, self._moments = {}, {}, {}
+        if not self._compiled:  # a hook inside would make the compiler compile again
+            for name, module in self._modules.items():
+                if own_parameters(module) or activation_of(module) or not self._order:
+                    observe = self._guarded(lambda m, i, o, n=name: self._on_forward(n, m, i, o))
+                    self._once.append(module.register_forward_hook(observe))
+        if self.step < UNCLEARED:
+            for name, parameter in self.parameters().items():
+                own = self._guarded(lambda gradient, n=name: self._on_gradient(n, gradient))
+                self._once.append(parameter.register_hook(own))
+
+    def _disarm(self) -> None:
+        for handle in self._once:
+            handle.remove()
+        self._once = []
+
+    def _on_forward(self, name: str, module: Any, inputs: Any, output: Any) -> None:
+        torch = self._torch
+        if (
+            not isinstance(output, torch.Tensor)
+            or not torch.is_grad_enabled()
+            or not output.is_floating_point()
+        ):
+            return
+        if name not in self._order:
+            self._order.append(name)
+        given = next((value for value in inputs if isinstance(value, torch.Tensor)), None)
+        activation = activation_of(module)
+        if activation and given is not None and self.step == 0 and (host := self._made.get(given.data_ptr())):
+            self._follows.setdefault(name, host)
+        site = self._follows.get(name, name)
+        if activation:
+            self._ask(site, "activation.", output)
+            host_kind = kind_of(self._modules[site])
+            self._window.activation(site, activation, output.detach(), host_kind)
+        elif own_parameters(module):
+            self._made[output.data_ptr()] = name
+            self._ask(site, "preactivation.", output)
+            if output.requires_grad:
+                output.register_hook(
+                    self._guarded(lambda gradient: self._ask(site, "output_gradient.", gradient))
+                )
+        if given is not None and name == self._order[0]:
+            self._window.rows += len(given) if given.ndim else 0
+            if given.is_floating_point():
+                self._ask(site, "input.", given)
+        if self.step < UNCLEARED:
+            modes = any(kind_of(part) in OF_THE_MODE for part in self._modules.values())
+            evaluating = float(modes and not self.model.training)
+            self._values(RUN).update(
+                {"replay.moved": 0.0, "replay.no_backward": 0.0, "replay.evaluating": evaluating}
+            )
+
+    def _on_gradient(self, name: str, gradient: Any) -> None:
+        """What one backward pass adds to a parameter's gradient."""
+        own = gradient.detach().reshape(-1)[:4096].clone()
+        if name in self._own:
+            own = (
+                own + self._own[name]
+            )  # several passes before one update: accumulation, or a shared parameter
+        self._own[name] = own
+
+    def _on_backward(self, tensors: Any) -> None:
+        """What the loss was, before its gradients are computed."""
+        torch = self._torch
+        root = tensors if isinstance(tensors, torch.Tensor) else next(iter(tensors), None)
+        due = self.recorder.schedule.tier(self.step) is not None
+        if not isinstance(root, torch.Tensor) or root.numel() != 1 or not (due or self.targets.wanting):
+            return
+        call = read(root)
+        if call.target is None or call.output is None:
+            call = LossCall("", None, None, "linear", root)
+        self.targets.saw(call)
+        if due:
+            value, size = self._value(call)
+            self._measuring.moments(value.reshape(1), lambda m: self._values(RUN).update({"loss": m.mean}))
+            self._window.losses.append((value, size))
+            if call.kind in OF_CLASSES and call.output.ndim == 2:
+                self._window.predicted.append(call.output.detach().argmax(dim=1))
+                self._window.labels.append(call.target.detach())
+
+    def _value(self, call: LossCall) -> tuple[Any, int]:
+        """The mean loss without scaling and penalties where the graph tells it, else that of the root; and the samples."""
+        value, functional = call.value.detach(), self._torch.nn.functional
+        if call.kind in OF_CLASSES:
+            value = functional.nll_loss(call.output.detach(), call.target)
+        elif call.kind == "quadratic":
+            value = (call.output.detach() - call.target).square().mean()  # broadcasts as the loss does
+        return value, len(call.target) if call.target is not None and call.target.ndim else 1
+
+    def _ask(self, site: str, prefix: str, tensor: Any) -> None:
+        def use(moments: Moments) -> None:
+            key = (site, prefix)
+            if key in self._moments:
+                self._moments[key].merge(moments)  # a module that runs several times in a step
+            else:
+                self._moments[key] = moments
+
+        self._measuring.moments(tensor, use)
+
+    def _values(self, site: str) -> dict[str, float]:
+        return self._row.setdefault(site, {})
+
+    def _before_step(self, with_closure: bool) -> None:
+        started = time.perf_counter()
+        tier = self.recorder.schedule.tier(self.step)
+        if tier is not None:
+            self._values(RUN)["learning_rate"] = float(self.optimizers[0].param_groups[0].get("lr", 0.0))
+            for name, value in self.parameters().items():
+                if value.grad is not None and not value.grad.is_sparse and not with_closure:
+                    self._ask(name, "gradient.", value.grad)
+                if tier == 1:
+                    self._before[name] = value.detach().clone()
+            if self._own and not with_closure:
+                self._compare_own()
+        self.seconds += time.perf_counter() - started
+
+    def _compare_own(self) -> None:
+        """Were the gradients that the update uses those of the passes since the last update?"""
+        torch, own, parameters = self._torch, self._own, self.parameters()
+        shared = [n for n in own if n in parameters and parameters[n].grad is not None]
+        if not shared:
+            return
+        now = torch.cat([parameters[n].grad.detach().reshape(-1)[:4096].float() for n in shared])
+        alone = torch.cat([own[n].float() for n in shared])
+        size = torch.linalg.vector_norm(alone).clamp_min(1e-30)
+        self._values(RUN)["replay.own"] = float(torch.linalg.vector_norm(now - alone) / size)
+        if self._last.keys() >= set(shared):
+            before = torch.cat([self._last[n] for n in shared])
+            self._values(RUN)["replay.leftover"] = float(
+                torch.linalg.vector_norm(now - before - alone) / size
+            )
+        self._last = {n: parameters[n].grad.detach().reshape(-1)[:4096].float().clone() for n in shared}
+        self._own = {}
+
+    def _after_step(self) -> None:
+        started = time.perf_counter()
+        step, tier = self.step, self.recorder.schedule.tier(self.step)
+        if tier is not None:
+            self._disarm()
+            for name, value in self.parameters().items() if tier == 1 else ():
+                if (before := self._before.get(name)) is not None:
+                    self._ask(name, "weight.", before)
+                    self._ask(name, "update.", value.detach() - before)
+            self._before = {}
+            self._measuring.flush()
+            self._write(step, tier)
+        self.step += 1
+        self._arm()
+        self.seconds += time.perf_counter() - started
+
+    def _write(self, step: int, tier: int) -> None:
+        if step == 0:
+            sites = describe_sites(self.model, self._order, self._follows)
+            network = {**self.recorder.run.manifest["network"], "description": describe(self.model, sites)}
+            self.recorder.update_manifest({"sites": [site.to_json() for site in sites], "network": network})
+        for (site, prefix), moments in self._moments.items():
+            if tier == 0 and prefix == "gradient.":
+                self._values(site)["gradient.norm"] = moments.norm
+            elif prefix != "gradient." and tier == 0 and prefix not in ("preactivation.",):
+                continue
+            else:
+                self._values(site).update(moments.summary(prefix))
+        for name in self.parameters():
+            before, change = self._moments.get((name, "weight.")), self._moments.get((name, "update."))
+            if before and change and not name.endswith("bias") and before.norm > 0:
+                self._values(name)["update_ratio"] = change.norm / before.norm
+        if step == 0 or self._window.rows >= ROWS:
+            self._judge(step)
+        self.recorder.step(step, self.epoch, self._row)
+        self._find_nonfinite(step)
+        self._moments = {}
+
+    def _judge(self, step: int) -> None:
+        """Writes what the window showed as the state before this step, and begins a new one."""
+        rows: Values = {RUN: self._window.run_row(), **self._window.site_rows()}
+        for (site, prefix), moments in self._moments.items():
+            if prefix == "preactivation.":
+                figures = moments.summary("probe.preactivation.")
+                rows.setdefault(site, {}).update(
+                    {k: v for k, v in figures.items() if not k.endswith((".norm", ".zero_share"))}
+                )
+        self.recorder.probe(step, self.epoch, rows)
+        self.recorder.update_manifest(self.targets.facts())
+        if self._window.rows >= ROWS:
+            self.last_window, self._window = self._window, Window()
+
+    def _find_nonfinite(self, step: int) -> None:
+        loss = self._row.get(RUN, {}).get("loss", 0.0)
+        bad = [key for key, moments in self._moments.items() if moments.nonfinite]
+        if (not bad and math.isfinite(loss)) or any(
+            e.get("event") == "nonfinite" for e in self.recorder.run.events
+        ):
+            return
+        order = {name: place for place, name in enumerate(self._order)}
+        forward = [key for key in bad if key[1] in ("input.", "preactivation.", "activation.")]
+        site, prefix = min(forward or bad or [("loss", "loss.")], key=lambda key: order.get(key[0], 1 << 30))
+        facts: Mapping[str, Any] = {
+            "site": site,
+            "signal": prefix.removesuffix("."),
+            "operation": f"{site} {'backward' if 'gradient' in prefix else 'forward'}",
+            "entries": 0,
+            "sample": None,
+            "operands": {},
+        }
+        self.recorder.event("nonfinite", step, self.epoch, **facts)

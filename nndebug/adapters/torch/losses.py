@@ -1,0 +1,153 @@
+"""What the loss was given, read off the graph that `backward` starts from.
+
+Every way of writing a loss ends in `backward`: modules, functions however they were imported, a loss scaled or summed with a
+penalty. `torch.autograd.backward` is wrapped while a model is watched; the graph keeps output and target until it has run.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+KINDS = {
+    "NllLossBackward": "cross_entropy",
+    "MseLossBackward": "quadratic",
+    "BinaryCrossEntropyBackward": "probability_binary_cross_entropy",
+    "BinaryCrossEntropyWithLogitsBackward": "binary_cross_entropy",
+    "SmoothL1LossBackward": "smooth_l1",
+    "HuberLossBackward": "huber",
+}
+"""Node of the graph → kind of loss in the words of the core."""
+
+ACTIVATIONS = {
+    "SoftmaxBackward": "softmax",
+    "SigmoidBackward": "sigmoid",
+    "TanhBackward": "tanh",
+    "ReluBackward": "relu",
+    "LogSoftmaxBackward": "log_softmax",
+}
+
+_PASSED_OVER = (
+    "View",
+    "Reshape",
+    "Squeeze",
+    "Unsqueeze",
+    "Select",
+    "Alias",
+    "ToCopy",
+    "Expand",
+    "T",
+    "Flatten",
+)
+"""Nodes between the last layer and the loss that change no value."""
+
+_DEEP = 64
+"""Nodes looked at for the loss: it stands near the root, the model below it may have thousands."""
+
+
+@dataclass(frozen=True)
+class LossCall:
+    """One loss as the graph keeps it.
+
+    Attributes:
+        kind: see `KINDS`; empty where the loss is none of them.
+        output, target: tensors; for cross-entropy the outputs' log-probabilities (batch, classes). None where not kept.
+        activation: what the outputs passed last, as in "softmax"; "linear" if it is none that is known.
+        value: the tensor whose `backward` was called.
+    """
+
+    kind: str
+    output: Any
+    target: Any
+    activation: str
+    value: Any
+
+
+class Backwards:
+    """Observes every call of `backward`.
+
+    Args:
+        autograd: `torch.autograd`.
+        observe: gets the loss before its `backward` runs.
+    """
+
+    def __init__(self, autograd: Any, observe: Callable[[LossCall], None]) -> None:
+        self._autograd, self._observe = autograd, observe
+        self._original: Any = None
+        self._wrapper: Any = None
+
+    def attach(self) -> None:
+        original = self._original = self._autograd.backward
+
+        @functools.wraps(original)
+        def backward(tensors: Any, *arguments: Any, **keywords: Any) -> Any:
+            self._observe(tensors)
+            return original(tensors, *arguments, **keywords)
+
+        self._wrapper = self._autograd.backward = backward
+
+    def detach(self) -> None:
+        """Puts the function back; one that somebody else has wrapped since is left to them, and passes calls on."""
+        self._observe = lambda tensors: None
+        if self._wrapper is not None and self._autograd.backward is self._wrapper:
+            self._autograd.backward = self._original
+        self._wrapper = None
+
+
+def read(root: Any) -> LossCall:
+    """The loss that a graph ends in.
+
+    Args:
+        root: the tensor whose `backward` is called.
+    """
+    node = _find(root.grad_fn)
+    if node is None:
+        return LossCall("", None, None, "linear", root)
+    kind = KINDS[_name(node)]
+    output, target = _given(getattr(node, "_saved_self", None)), _given(getattr(node, "_saved_target", None))
+    below = node.next_functions[0][0] if node.next_functions else None
+    if kind == "cross_entropy":
+        if below is not None and _name(below) == "LogSoftmaxBackward":
+            below = below.next_functions[0][0]
+        else:
+            kind = "negative_log_likelihood"
+    return LossCall(kind, output, target, _activation(below), root)
+
+
+def _given(tensor: Any) -> Any:
+    """A tensor as it was before it was spread over another's shape: entries that are repeated have a stride of 0."""
+    if tensor is None:
+        return None
+    for dim in range(tensor.ndim):
+        if tensor.stride(dim) == 0 and tensor.shape[dim] > 1:
+            tensor = tensor.narrow(dim, 0, 1)
+    return tensor[0] if tensor.ndim > 1 and len(tensor) == 1 else tensor
+
+
+def _find(node: Any) -> Any:
+    """The nearest node that is a known loss."""
+    waiting = deque([node])
+    for _ in range(_DEEP):
+        if not waiting:
+            return None
+        node = waiting.popleft()
+        if _name(node) in KINDS:
+            return node
+        waiting.extend(
+            following for following, _ in getattr(node, "next_functions", ()) if following is not None
+        )
+    return None
+
+
+def _activation(node: Any) -> str:
+    while node is not None and _name(node).removesuffix("Backward") in _PASSED_OVER:
+        node = node.next_functions[0][0] if node.next_functions else None
+    return ACTIVATIONS.get(_name(node), "linear")
+
+
+def _name(node: Any) -> str:
+    """The name of a node without the number of its version."""
+    return type(node).__name__.rstrip("0123456789")

@@ -1,0 +1,136 @@
+"""What the first losses say of task, targets and outputs: classes, loss at chance, and whether output and target fit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ...chance import class_shares
+from ...preflight.ranges import label_facts, output_facts, target_facts
+from ...signals import Array
+from .losses import LossCall
+
+ROWS = 5000
+"""Samples whose targets are kept; more do not change their shares."""
+
+OF_CLASSES = ("cross_entropy", "negative_log_likelihood")
+OF_TWO = ("binary_cross_entropy", "probability_binary_cross_entropy")
+TAKES = {
+    "cross_entropy": "logits",
+    "binary_cross_entropy": "logits",
+    "negative_log_likelihood": "log-probabilities",
+    "probability_binary_cross_entropy": "probabilities",
+}
+"""Kind of loss → what it reads the outputs as; others take values."""
+
+
+class Targets:
+    """Collects targets of the first batches.
+
+    Attributes:
+        kind: of the loss; empty until one was seen.
+    """
+
+    def __init__(self) -> None:
+        self.kind = ""
+        self._first: tuple[Array, Array] | None = None
+        self._activation = "linear"
+        self._targets: list[Array] = []
+        self._rows = 0
+        self._batch = 0
+        self._outputs = 0
+
+    def saw(self, call: LossCall) -> None:
+        """Takes one call into account, while more are wanted."""
+        if not self.wanting or not call.kind or (self.kind and call.kind != self.kind):
+            return
+        target = call.target.detach().cpu().numpy()
+        if not self.kind:
+            self.kind = call.kind
+            self._outputs = int(call.output.shape[1]) if call.output.ndim > 1 else 1
+            self._batch = len(target) if target.ndim else 1
+            self._first = call.output.detach().float().cpu().numpy(), target
+            self._activation = call.activation
+        if call.kind in OF_CLASSES and target.dtype.kind in "iu":
+            target = target.reshape(-1)
+            target = target[(target >= 0) & (target < self._outputs)]
+        fits = not self._targets or target.shape[1:] == self._targets[0].shape[1:]
+        if target.size and target.ndim and fits:
+            self._targets.append(target)
+            self._rows += len(target)
+
+    @property
+    def classes(self) -> int:
+        """Number of classes; 0 where the targets are numbers."""
+        if not self._targets:
+            return 0
+        if self.kind in OF_CLASSES:
+            return self._outputs
+        two = self.kind in OF_TWO and all(np.isin(t, (0, 1)).all() for t in self._targets)
+        return 2 if two and self._outputs == 1 else 0
+
+    @property
+    def wanting(self) -> bool:
+        """Whether more targets would tell more."""
+        return self._rows < ROWS
+
+    def fit(self) -> dict[str, Any]:
+        """What the first batch says of loss, outputs and targets, as the preflight's parts `fit` and `batch`."""
+        if self._first is None:
+            return {}
+        (output, target), activation = self._first, self._activation
+        spread = self.kind not in OF_CLASSES and target.shape != output.shape
+        encoded = target
+        if self.kind in OF_CLASSES and target.ndim == 1:
+            encoded = np.eye(self._outputs, dtype=np.float32)[np.clip(target, 0, self._outputs - 1)]
+        fit: dict[str, Any] = {
+            "loss": self.kind,
+            "takes": TAKES.get(self.kind, "values"),
+            "output_activation": activation,
+            "outputs": self._outputs,
+            "output_shape": list(output.shape[1:]),
+            "target_shape": list(target.shape[1:]),
+            "layers": [],
+            "linear": [],
+            "refusal": "",
+            "edge": None,
+            **label_facts(target),
+            **({} if self.kind in OF_CLASSES else output_facts(output)),
+            **target_facts(encoded, activation),
+        }
+        batch = {"sizes": {}, "awkward": 0, "coupled_layer": None, "coupled_loss": spread}
+        return {"fit": fit, "batch": batch}
+
+    def facts(self) -> dict[str, Any]:
+        """What the manifest says of the task."""
+        if not self._targets:
+            return {}
+        targets = np.concatenate(self._targets)
+        facts: dict[str, Any] = {"loss": self.kind, "classes": self.classes, "batch": self._batch}
+        facts["loss_settings"] = {"takes": TAKES.get(self.kind, "values")}
+        if self.kind in OF_CLASSES and targets.ndim == 1:
+            encoded = np.eye(self._outputs, dtype=np.float32)[targets]
+            facts["class_shares"] = class_shares(targets, self._outputs)
+        else:
+            encoded = targets.reshape(len(targets), -1)
+            if self.classes:
+                facts["class_shares"] = class_shares(encoded[:, 0].astype(np.int64), 2)
+        facts["loss_at_chance"] = _chance(self.kind, encoded)
+        return facts
+
+
+def _chance(kind: str, targets: Array) -> float | None:
+    """The mean loss of the best constant output, averaged over outputs as PyTorch's losses are: (samples, outputs)."""
+    y = np.asarray(targets, np.float64)
+    if kind == "quadratic":
+        return float(y.var(axis=0).mean())
+    if kind == "absolute_error":
+        return float(np.abs(y - np.median(y, axis=0)).mean())
+    shares = np.clip(y.mean(axis=0), 1e-300, 1)
+    if kind in OF_CLASSES:
+        return float(-(shares * np.log(shares)).sum())
+    if kind in OF_TWO:
+        others = np.clip(1 - shares, 1e-300, 1)
+        return float(-(shares * np.log(shares) + others * np.log(others)).mean())
+    return None

@@ -1,0 +1,173 @@
+"""`watch` for a PyTorch model: ties adapter, recorder, rules and report to an unchanged loop."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...errors import UserError
+from ...histogram import ExponentHistogram
+from ...preflight.result import Preflight
+from ...schedule import Schedule
+from ...session import Session
+from ...signals import Array
+from .adapter import TorchAdapter
+from .epochs import Epochs
+from .modules import describe, describe_sites, plain
+
+ENTRIES = 65_536
+"""Entries of a parameter that its histogram is made of: a stride through it says the same as all of them."""
+
+
+class TorchWatch(Session):
+    """A PyTorch model being watched. See `nndebug.watch`.
+
+    Args:
+        model: a `torch.nn.Module`.
+        folder, schedule, name, report, png, strict: see `Session`.
+        optimizer: one, or several in the order in which they step; the first one counts the steps.
+        loss: the loss module or function, for its name; what it is given is seen by itself.
+
+    Raises:
+        UserError: no optimiser was given, or something that is none.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        folder: str | Path | None,
+        schedule: Schedule,
+        name: str | None = None,
+        report: bool = True,
+        png: bool = True,
+        strict: bool = False,
+        *,
+        optimizer: Any = None,
+        loss: Any = None,
+    ) -> None:
+        torch = sys.modules["torch"]
+        self.model = model
+        optimizers = _optimizers(torch, optimizer)
+        super().__init__(
+            _manifest(torch, model, optimizers, loss), folder, schedule, name, report, png, strict
+        )
+        self._adapter = TorchAdapter(torch, model, optimizers, self._recorder)
+        self._epochs = Epochs(torch.utils.data.DataLoader, lambda: self._adapter.step, self._guarded_end)
+        self._ended_at = 0
+        self._recorder.epoch(0, 0, {}, {})
+        self._adapter.attach()
+        self._epochs.attach()
+        self._started = time.perf_counter()
+
+    def epoch(self, **facts: float) -> None:
+        """Ends an epoch, where no `DataLoader` says so, and takes what is known of it.
+
+        Args:
+            facts: figures such as `accuracy=0.93` or `validation_loss=0.2`.
+        """
+        self._recorder.guard("the end of an epoch", lambda: self._end(facts), lambda: None)
+
+    # --- inside -----------------------------------------------------------------------------------------------
+
+    def _guarded_end(self) -> None:
+        self._recorder.guard("the end of an epoch", lambda: self._end({}), lambda: None)
+
+    def _end(self, facts: Mapping[str, float]) -> None:
+        if self._adapter.step == self._ended_at:
+            if facts:
+                self._recorder.figures(self._adapter.epoch - 1, self._adapter.step, _named(facts))
+            return
+        self._count_time()
+        self._fly()
+        self._recorder.epoch(self._adapter.epoch, self._adapter.step, _named(facts), self._arrays())
+        self._adapter.epoch += 1
+        self._ended_at = self._adapter.step
+        self._conclude("running")
+        self._started = time.perf_counter()
+
+    def _fly(self) -> None:
+        """What the first batch said of loss, outputs and targets, in the form in which a preflight says it."""
+        fit = self._adapter.targets.fit()
+        if self.run.preflight is None and fit:
+            known = sorted({plain(name) for name in self._adapter.parameters()})
+            held = {
+                id(p) for o in self._adapter.optimizers for group in o.param_groups for p in group["params"]
+            }
+            unmoved = [name for name, value in self._adapter.parameters().items() if id(value) not in held]
+            measured = {
+                **fit,
+                "optimizer": {"moved": [name for name in known if name not in unmoved], "unmoved": unmoved},
+            }
+            self._recorder.preflight(Preflight(measured, facts=dict(self.run.manifest)))
+
+    def _arrays(self) -> dict[str, Array]:
+        arrays: dict[str, Array] = {}
+        for name, value in self._adapter.parameters().items():
+            flat = value.detach().reshape(-1)
+            some = flat[:: max(1, flat.numel() // ENTRIES)].float().cpu().numpy()
+            arrays[f"{name}/weight.histogram"] = ExponentHistogram.of(some).counts
+        classes = int(self.run.manifest.get("classes") or 0)
+        confusion = self._adapter.last_window.confusion(classes)
+        if confusion is not None:
+            arrays["run/confusion"] = confusion
+        return arrays
+
+    def _detach(self) -> None:
+        self._epochs.detach()
+        self._adapter.detach()
+        if self._adapter.step > self._ended_at:
+            self._recorder.guard("the end of the last epoch", lambda: self._end({}), lambda: None)
+
+    def _place(self) -> tuple[int, int]:
+        return self._adapter.step, self._adapter.epoch
+
+    def _recording_seconds(self) -> float:
+        return self._adapter.seconds
+
+
+def _optimizers(torch: Any, optimizer: Any) -> tuple[Any, ...]:
+    given = tuple(optimizer) if isinstance(optimizer, Sequence) else (optimizer,)
+    if not given or any(not isinstance(one, torch.optim.Optimizer) for one in given):
+        got = "nothing" if optimizer is None else type(optimizer).__name__
+        raise UserError(
+            f"a PyTorch model is watched with its optimizer, got {got}",
+            help="nndebug.watch(model, folder, optimizer=optimizer, loss=loss)",
+        )
+    return given
+
+
+def _manifest(torch: Any, model: Any, optimizers: tuple[Any, ...], loss: Any) -> dict[str, Any]:
+    sites = describe_sites(model, [], {})
+    parameters = [p for p in model.parameters() if type(p).__name__ != "UninitializedParameter"]
+    first = optimizers[0]
+    group = first.param_groups[0]
+    options = {k: v for k, v in group.items() if isinstance(v, int | float) and not isinstance(v, bool) and v}
+    return {
+        "framework": f"torch {torch.__version__}",
+        "network": {
+            "description": describe(model, sites),
+            "parameters": sum(p.numel() for p in parameters),
+            "dtype": str(parameters[0].dtype).removeprefix("torch.") if parameters else "float32",
+            "seed": int(torch.initial_seed()),
+        },
+        "sites": [site.to_json() for site in sites],
+        "optimizer": {
+            "kind": type(first).__name__.lower(),
+            "rate": float(group.get("lr", 0.0)),
+            "l2": float(group.get("weight_decay", 0.0) or 0.0),
+            **{k: v for k, v in options.items() if k not in ("lr", "weight_decay")},
+        },
+        "loss": "" if loss is None else getattr(loss, "__name__", type(loss).__name__),
+    }
+
+
+def _named(facts: Mapping[str, float]) -> dict[str, float]:
+    """Figures under the names that rules know: `validation_loss` is `validation.loss`, `accuracy` is `train.accuracy`."""
+    names = {"loss": "train.loss", "accuracy": "train.accuracy"}
+    known = {k: float(np.asarray(v)) for k, v in facts.items()}
+    return {names.get(k, k.replace("_", ".", 1)): v for k, v in known.items()}
