@@ -21,6 +21,9 @@ WIDTHS = (12, 9, 8, 5)
 """Of the networks that the check of the core runs: all different, so that mixed-up axes show."""
 
 KINDS = ("dense", "flatten", "dropout")
+GIVE_PROBABILITIES = ("sigmoid", "softmax")
+"""Activations after which a loss on probabilities means something."""
+
 COLOURS = {"○": 32, "▲": 31, "■": 33}
 
 
@@ -164,6 +167,7 @@ def _check_core(args: argparse.Namespace) -> int:
         for kind in KINDS
         for activation in activations
         for loss in losses
+        if losses[loss].takes != "probabilities" or activation in GIVE_PROBABILITIES
     }
     verdicts = {result.verdict for result in results.values()}
     worst = next((v for v in (Verdict.DISAGREES, Verdict.UNRESOLVED) if v in verdicts), Verdict.AGREES)
@@ -204,19 +208,25 @@ def _print_core(
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for title in ("layers", "activation", *losses):
-        table.add_column(title, justify="left", no_wrap=True)
+        own = title in losses
+        heading = title.replace("_", " ") if own else title
+        table.add_column(heading, no_wrap=not own, min_width=len("■ unresolved") if own else None)
     styles = {"agrees": "green", "disagrees": "red", "unresolved": "yellow"}
     for kind in KINDS:
         for activation in activations:
             cells = []
             for loss in losses:
-                result = results[kind, activation, loss]
+                result = results.get((kind, activation, loss))
+                if result is None:
+                    cells.append(Text(""))
+                    continue
                 number = f"{result.worst:.0e}" if result else result.verdict.value
                 cells.append(Text(f"{result.verdict.mark} {number}", styles[result.verdict.value]))
             table.add_row(kind if activation == activations[0] else "", activation, *cells)
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
+    # A pipe takes lines of any length.
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH + 14 * len(losses))
     console.print(table)
     console.print()
     console.print(summary(results))

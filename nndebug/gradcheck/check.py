@@ -9,13 +9,13 @@ import numpy as np
 from ..signals import Array
 from .chain import by_layers
 from .claimed import RandomLossError
-from .comparing import compare, unresolved
+from .comparing import BLURRED_BY, compare, unresolved
 from .faults import Diagnosis
 from .independent import independent
 from .linear import Linear, linear_form
 from .local import Trial, disagreeing, try_layer
 from .probe import probe
-from .result import GradCheck, Row
+from .result import GradCheck, Row, Verdict
 from .structured import ON_KINKS, Structured, equation_of
 from .tape import Tape, site
 from .update import check_update
@@ -74,18 +74,28 @@ def gradcheck(
             rows = _nothing(copied, reason)
             return GradCheck(description, tuple(rows), notes=tuple(notes), samples=len(inputs), seed=seed)
         rows, parts, faults = _compare(tape, rng, sizes)
-        if any(row.reason == ON_KINKS for row in rows):
+        why = _awkward(rows)
+        if why:
             # Zero weights do that. The code is the same beside that point, and there it can be judged.
             for value in copied.parameters.values():
                 value += NUDGE * rng.normal(size=value.shape)
             tape = Tape(copied, inputs, targets)
-            tape.notes.append(f"{ON_KINKS.capitalize()}: for the check parameters were moved by {NUDGE:g}.")
+            tape.notes.append(f"{why.capitalize()}: for the check parameters were moved by {NUDGE:g}.")
             rows, parts, faults = _compare(tape, rng, sizes)
         if optimizer is not None:
             update_rows, update_faults = check_update(copied, optimizer, rng)
             rows, faults = [*rows, *update_rows], [*faults, *update_faults]
     notes = [*_shared(network), *_changed(tape), *tape.notes, *notes]
     return GradCheck(description, tuple(rows), tuple(parts), tuple(faults), tuple(notes), tape.batch, seed)
+
+
+def _awkward(rows: list[Row]) -> str:
+    """Why the point should be another one, empty if it is good: kinks, or bends that blur what is otherwise right."""
+    if any(row.reason == ON_KINKS for row in rows):
+        return ON_KINKS
+    verdicts = {row.verdict for row in rows}
+    blurred = any(row.verdict is Verdict.UNRESOLVED and row.reason.startswith(BLURRED_BY) for row in rows)
+    return "the loss bends sharply here" if blurred and Verdict.DISAGREES not in verdicts else ""
 
 
 def _compare(

@@ -18,6 +18,9 @@ MARGIN = 10.0
 BLURRED = 1e-6
 """An error above this share of the scale leaves too much room to say that a gradient agrees."""
 
+BLURRED_BY = "the numerical derivative is only good to"
+"""How the reason of a blurred row begins."""
+
 BLURRED_SINGLE = 1e-3
 """The same where the network could not be computed in float64."""
 
@@ -117,7 +120,7 @@ def compare(
         resolution = BLURRED if eps < 1e-12 else BLURRED_SINGLE
     if blur > resolution * largest:
         share = f"{blur / largest:.0e} of the largest entry" if largest else f"{blur:.0e}"
-        return row(Verdict.UNRESOLVED, 0, f"the numerical derivative is only good to {share}", at)
+        return row(Verdict.UNRESOLVED, 0, f"{BLURRED_BY} {share}", at)
     return row(Verdict.AGREES, 0, "", at)
 
 

@@ -9,13 +9,15 @@ import numpy as np
 import pytest
 
 from network.activations import ACTIVATIONS
+from network.losses import LOSSES
 from nndebug.cli.main import main
 from nndebug.errors import UserError
 from nndebug.gradcheck import GradCheck
 from nndebug.gradcheck.target import loaded
 
-NETWORKS = 9 * len(ACTIVATIONS)
-"""Three kinds of layers and three losses, with every activation of the core."""
+ON_PROBABILITIES = sum(loss.takes == "probabilities" for loss in LOSSES.values())
+NETWORKS = 3 * (len(ACTIVATIONS) * (len(LOSSES) - ON_PROBABILITIES) + 2 * ON_PROBABILITIES)
+"""Three kinds of layers with every activation and loss; losses on probabilities after sigmoid and softmax alone."""
 
 GOOD = """
     import numpy as np
@@ -72,7 +74,7 @@ def test_the_core_agrees(capsys):
         "sigmoid",
         "leaky_relu",
         "softmax",
-        "cross_entropy",
+        "hinge",
         "quadratic",
     ):
         assert word in out
@@ -86,7 +88,7 @@ def test_a_wrong_core_is_told(monkeypatch, capsys):
     assert main(["gradcheck"]) == 1
     out, err = capsys.readouterr()
     assert out.count("▲ disagrees") >= 9
-    assert "9 do not agree" in out
+    assert f"{3 * (len(LOSSES) - ON_PROBABILITIES)} do not agree" in out
     assert "the activation in place of its derivative" in out
     assert "next   nndebug gradcheck --layers 12,9,8,5 --activation tanh" in err
 

@@ -28,7 +28,10 @@ OVERRIDES = (
     "activation",
     "batch_axis",
 )
-ATTEMPTS, MOST_TRIED = 4, 8
+ATTEMPTS, MOST_ATTEMPTS, ROWS = 4, 24, 8
+"""Random parameters at which it is tried whether the output depends on an array; more where one with a parameter's name
+has not been felt yet, for a single silent unit hides everything below it."""
+
 
 FELT = 1e-9
 """A change of the output below this share of it is none."""
@@ -73,7 +76,7 @@ def find_model(model: Any, x: Any, y: Any, **given: Any) -> OwnModel:
         assert error is not None
         raise error
     # Where rows and columns both run, the way counts in which the parameters are layers.
-    return next((found for found in readings if found.chains), readings[0])
+    return max(readings, key=lambda found: (bool(found.chains), found.in_order))
 
 
 def _read(model: Any, inputs: Form, targets: Form, x: Any, y: Any, given: dict[str, Any]) -> OwnModel:
@@ -102,6 +105,8 @@ def _read(model: Any, inputs: Form, targets: Form, x: Any, y: Any, given: dict[s
     known = {path: fetch(model, path) for path in own.parameters}
     own.chains = dense_chains(known, features, outputs, biases)
     if own.chains:
+        order = [path for path in own.parameters if path in {at.weight for at in own.chains[0]}]
+        own.in_order = order == [at.weight for at in own.chains[0]]
         own.parameters = {
             path: own.parameters[path]
             for at in own.chains[0]
@@ -171,10 +176,13 @@ def _parameters(own: OwnModel, given: dict[str, Any]) -> dict[Path, Array]:
     rng = np.random.default_rng(0)
     # Zero weights hide those below them and silent units those above: the test is whether the code reads an array
     # at all, so it is tried at several random parameters.
-    for _ in range(ATTEMPTS):
+    words = {path for path, value in before.items() if named_parameter(path) and value.size}
+    for attempt in range(MOST_ATTEMPTS):
+        if attempt >= ATTEMPTS and words <= reached:
+            break
         with kept(own.model):
             for path, value in before.items():
-                if named_parameter(path) and value.size:
+                if path in words:
                     store(own.model, path, rng.normal(size=value.shape) / np.sqrt(max(value.shape)))
             reached |= {
                 path
@@ -196,7 +204,7 @@ def _parameters(own: OwnModel, given: dict[str, Any]) -> dict[Path, Array]:
 
 
 def _is_felt(own: OwnModel, path: Path, rng: np.random.Generator) -> bool:
-    x = rng.normal(size=(MOST_TRIED, *own.x.shape[1:]))
+    x = rng.normal(size=(ROWS, *own.x.shape[1:]))
     with kept(own.model):
         try:
             before = own.output(x)

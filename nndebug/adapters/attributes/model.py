@@ -31,7 +31,8 @@ class OwnModel:
         parameters: path → the array that lay there at first, in the order of the layers where that is known.
         sources: path → where its gradient is found.
         chains: the ways in which the parameters can be dense layers.
-        batched: whether backward takes a whole batch.
+        batched, forward_batched: whether backward and forward take a whole batch.
+        in_order: whether the layers follow each other as their weights were found.
         notes: what else was guessed.
     """
 
@@ -50,6 +51,7 @@ class OwnModel:
     chains: list[tuple[DenseAt, ...]] = field(default_factory=list)
     batched: bool = True
     forward_batched: bool = True
+    in_order: bool = True
     notes: list[str] = field(default_factory=list)
 
     @contextmanager
