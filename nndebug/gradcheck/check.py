@@ -6,22 +6,24 @@ from typing import Any
 
 import numpy as np
 
-from ..signals import Array
-from .chain import by_layers
-from .claimed import RandomLossError
-from .comparing import BLURRED_BY, compare, unresolved
+from .claimed import Claimed
+from .comparing import BLURRED_BY, unresolved
 from .faults import Diagnosis
 from .independent import independent
-from .linear import Linear, linear_form
-from .local import Trial, disagreeing, try_layer
+from .local import disagreeing, equation_of, try_layer
 from .probe import probe
 from .result import GradCheck, Row, Verdict
-from .structured import ON_KINKS, Structured, equation_of
-from .tape import Tape, site
+from .structured import Structured
+from .tape import RandomLossError, Tape, site
 from .update import check_update
 
 NUDGE = 0.3
 """How far parameters are moved (standard deviation) where units sit on their kinks."""
+
+MOST_KINKS = 0.5
+"""A layer with a larger share of its units exactly on their kinks is looked at beside that point."""
+
+ON_KINKS = "Units sit exactly on their kinks"
 
 COARSEST = 1e-5
 """The largest machine epsilon with which derivatives can be told from rounding; that of float32 is 1.2e-7."""
@@ -66,6 +68,7 @@ def gradcheck(
         notes = [f"{sentence[:-1]}, on {rows_from} (seed {seed})."]
         try:
             tape = Tape(copied, inputs, targets)
+            claimed = Claimed(tape)
         except RandomLossError as error:
             rows = _nothing(copied, str(error))
             return GradCheck(description, tuple(rows), notes=tuple(notes), samples=len(inputs), seed=seed)
@@ -73,15 +76,15 @@ def gradcheck(
             reason = "a layer computes in half precision: too coarse to differentiate"
             rows = _nothing(copied, reason)
             return GradCheck(description, tuple(rows), notes=tuple(notes), samples=len(inputs), seed=seed)
-        rows, parts, faults = _compare(tape, rng, sizes)
-        why = _awkward(rows)
+        rows, parts, faults, kinked = _compare(tape, claimed, rng, sizes)
+        why = ON_KINKS if kinked > MOST_KINKS else _awkward(rows)
         if why:
             # Zero weights do that. The code is the same beside that point, and there it can be judged.
             for value in copied.parameters.values():
                 value += NUDGE * rng.normal(size=value.shape)
             tape = Tape(copied, inputs, targets)
-            tape.notes.append(f"{why.capitalize()}: for the check parameters were moved by {NUDGE:g}.")
-            rows, parts, faults = _compare(tape, rng, sizes)
+            tape.notes.append(f"{why}: for the check parameters were moved by {NUDGE:g}.")
+            rows, parts, faults, _ = _compare(tape, Claimed(tape), rng, sizes)
         if optimizer is not None:
             update_rows, update_faults = check_update(copied, optimizer, rng)
             rows, faults = [*rows, *update_rows], [*faults, *update_faults]
@@ -90,47 +93,35 @@ def gradcheck(
 
 
 def _awkward(rows: list[Row]) -> str:
-    """Why the point should be another one, empty if it is good: kinks, or bends that blur what is otherwise right."""
-    if any(row.reason == ON_KINKS for row in rows):
-        return ON_KINKS
+    """Why the point should be another one, empty if it is good: bends that blur what is otherwise right."""
     verdicts = {row.verdict for row in rows}
     blurred = any(row.verdict is Verdict.UNRESOLVED and row.reason.startswith(BLURRED_BY) for row in rows)
-    return "the loss bends sharply here" if blurred and Verdict.DISAGREES not in verdicts else ""
+    return "The loss bends sharply here" if blurred and Verdict.DISAGREES not in verdicts else ""
 
 
 def _compare(
-    tape: Tape, rng: np.random.Generator, sizes: tuple[int, ...]
-) -> tuple[list[Row], list[Row], list[Any]]:
+    tape: Tape, claimed: Claimed, rng: np.random.Generator, sizes: tuple[int, ...]
+) -> tuple[list[Row], list[Row], list[Any], float]:
+    """Rows of the network, rows of the parts, faults, and the largest share of a layer that sits on kinks."""
     layers = tape.layers
-    claimed = tape.claimed()
-    forms: dict[int, Linear | None] = {index: linear_form(tape, index, rng) for index in range(len(layers))}
-    structured = Structured(tape, claimed, forms)
-    loss_row, loss_right = _loss(tape, structured, claimed.loss_gradient)
+    downwards = list(reversed(range(len(layers))))
+    trials = {index: try_layer(tape, index, rng) for index in downwards}
+    natures = {index: trial.nature for index, trial in trials.items()}
+    if any(trial.error or disagreeing(trial) for trial in trials.values()):
+        tape.replay()  # a layer that looks at others must see what they got together
+        for index in downwards:
+            trials[index] = try_layer(tape, index, rng)
+            tape.forward(index, tape.inputs[index])
+    structured = Structured(tape, claimed, natures, rng)
+    loss_row, loss_right = structured.loss()
     rows = structured.rows()
-    trials: list[Trial] = []
-    tape.replay()  # a layer that looks at others must see what they got together
-    for index in reversed(range(len(layers))):
-        trials.append(try_layer(tape, index, forms[index], rng))
-        tape.forward(index, tape.inputs[index])
-    if not any(disagreeing(trial) or trial.error for trial in trials):
-        rows = by_layers(tape, claimed, forms, rows, loss_row, rng)
-    for index, form in forms.items():
-        if form is None and getattr(layers[index], "kind", "") == "dense":
+    for index, trial in trials.items():
+        if trial.nature.form is None and getattr(layers[index], "kind", "") == "dense":
             tape.notes.append(f"{site(layers, index)}: its forward is not x @ weight + bias.")
-    faults = Diagnosis(tape, claimed, forms, rows, sizes).faults(loss_row, loss_right, trials)
-    return rows, [loss_row, *(row for trial in trials for row in trial.rows)], faults
-
-
-def _loss(tape: Tape, structured: Structured, claimed: Array | None) -> tuple[Row, Array | None]:
-    size = tape.output.size
-    if not np.isfinite(tape.loss_value):
-        return unresolved("loss", "output", "BP1", size, f"the loss is {tape.loss_value}"), None
-    if structured.mixing == len(tape.layers):
-        return unresolved("loss", "output", "BP1", size, "the loss mixes samples"), None
-    right, error = structured.loss_derivative()
-    if claimed is None:
-        return unresolved("loss", "output", "BP1", size, "loss.gradient raises"), None
-    return compare("loss", "output", "BP1", claimed, right, error, eps=tape.eps), right
+    forms = {index: trial.nature.form for index, trial in trials.items()}
+    faults = Diagnosis(tape, claimed, forms, rows, sizes).faults(loss_row, loss_right, list(trials.values()))
+    parts = [loss_row, *(row for trial in trials.values() for row in trial.rows)]
+    return rows, parts, faults, structured.share
 
 
 def _sizes(x: Any, optimizer: Any) -> tuple[int, ...]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import math
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -30,13 +31,42 @@ ZERO = 1e-8
 NOTHING = "zero everywhere: nothing flows here"
 
 
+@dataclass(frozen=True)
+class Spread:
+    """The errors factor · leftᵀ right of a product's entries: computed only where they are asked for.
+
+    Attributes:
+        left, right: non-negative (terms, rows) and (terms, columns).
+        factor: as above.
+    """
+
+    left: Array
+    right: Array
+    factor: float = 1.0
+
+    @property
+    def bound(self) -> float:
+        """No entry is larger."""
+        terms = float(self.left.max(initial=0.0)) * float(self.right.max(initial=0.0))
+        return float(self.factor * len(self.left) * terms)
+
+    def at(self, index: tuple[int, ...]) -> float:
+        row, column = index
+        return float(self.factor * (self.left[:, row] @ self.right[:, column]))
+
+    def full(self) -> Array:
+        """Of every entry: (rows, columns)."""
+        found: Array = self.factor * (self.left.T @ self.right)
+        return found
+
+
 def compare(
     layer: str,
     parameter: str,
     equation: str,
     claimed: Array | None,
     right: Array,
-    uncertainty: Array | float,
+    uncertainty: Array | float | Spread,
     *,
     kinks: int = 0,
     eps: float = 2.3e-16,
@@ -90,6 +120,15 @@ def compare(
     if not right.size:
         return row(Verdict.AGREES, 0, "it is empty")
     right, given = np.asarray(right, np.float64), np.asarray(claimed, np.float64)
+    quick = _agreement(given, right, uncertainty, scale, BLURRED if eps < 1e-12 else BLURRED_SINGLE)
+    if quick is not None:
+        at, worst, blur = quick
+        return Row(
+            layer, parameter, equation, right.size, 0, worst, at, float(given[at]), float(right[at]), blur,
+            Verdict.AGREES, "", kinks,
+        )  # fmt: skip
+    if isinstance(uncertainty, Spread):
+        uncertainty = uncertainty.full()
     error = np.broadcast_to(np.asarray(uncertainty, np.float64), right.shape)
     magnitude = np.abs(right)
     with np.errstate(all="ignore"):
@@ -122,6 +161,29 @@ def compare(
         share = f"{blur / largest:.0e} of the largest entry" if largest else f"{blur:.0e}"
         return row(Verdict.UNRESOLVED, 0, f"{BLURRED_BY} {share}", at)
     return row(Verdict.AGREES, 0, "", at)
+
+
+def _agreement(
+    given: Array, right: Array, uncertainty: Array | float | Spread, scale: float | None, blurred: float
+) -> tuple[tuple[int, ...], float, float] | None:
+    """Where the largest relative error is, how large it is, and its own error, if all agrees beyond doubt; else None."""
+    difference = given - right
+    np.abs(difference, out=difference)
+    size = np.abs(right)
+    largest = float(size.max()) if scale is None else scale
+    bound = uncertainty.bound if isinstance(uncertainty, Spread) else float(np.max(uncertainty))
+    # Written so that anything that is not finite fails.
+    if not (0 < largest < math.inf and difference.max() <= FLOOR * largest and bound <= blurred * largest):
+        return None
+    np.maximum(size, np.abs(given), out=size)
+    np.maximum(size, 1e-8 * largest, out=size)
+    np.divide(difference, size, out=difference)
+    at = _largest(difference)
+    if isinstance(uncertainty, Spread):
+        error = uncertainty.at(at)
+    else:
+        error = float(np.broadcast_to(uncertainty, right.shape)[at])
+    return at, float(difference[at]), error / float(size[at])
 
 
 def unresolved(layer: str, parameter: str, equation: str, entries: int, reason: str) -> Row:

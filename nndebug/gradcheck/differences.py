@@ -1,308 +1,290 @@
-"""Numerical derivatives that bring their own error estimate, for many columns of unknowns at once.
+"""Slopes of one layer or of the loss from its values at sixteen points, each with its own error estimate.
 
-A *column* is one number that is shifted for all samples at once: a unit's pre-activation, or an entry of a
-parameter. Samples do not influence each other, so the per-sample losses of one shifted batch are as many
-derivatives as there are samples.
+A *column* is one number, or several that no output has in common, shifted by sixteen steps: ±1 and ±2 at two small
+scales, ±1 to ±4 at a large one. Eight points at the large scale have the least rounding (order eight), four at the small
+ones come nearer to a kink (order four). Every slope is taken at the scale at which its error is smallest.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from functools import lru_cache
 
 import numpy as np
 
 from ..signals import Array
 
-POINTS = np.array([-2.0, -1.0, 1.0, 2.0])
-"""Where a column is evaluated, in steps."""
+COUNT = 16
+"""Points of a column: four at the smallest scale, four at the middle one, eight at the large one."""
 
-WEIGHTS = np.array([1.0, -8.0, 8.0, -1.0])
-"""Weights of the fourth-order first derivative: f' = Σ w f / Σ w s (Abramowitz & Stegun 25.3.6)."""
+CLOSER = 64.0
+"""The middle scale over the smallest."""
 
-FINE_POINTS = np.array([-4.0, -3.0, -2.0, -1.0, 1.0, 2.0, 3.0, 4.0])
-FINE_WEIGHTS = np.array([3.0, -32.0, 168.0, -672.0, 672.0, -168.0, 32.0, -3.0])
-"""The eighth-order one: it takes steps 25 times as large, so that rounding weighs 25 times less."""
+FOUR = np.array([1.0, -8.0, 8.0, -1.0]) / 12
+"""Weights of the fourth-order first derivative at ±1 and ±2 (Abramowitz & Stegun 25.3.6)."""
 
-SHRINK = 8.0
-"""What a step is divided by where a kink lies between its points."""
+EIGHT = np.array([3.0, -32.0, 168.0, -672.0, 672.0, -168.0, 32.0, -3.0]) / 840
+"""Of the eighth-order one: it takes steps 25 times as large, so that rounding weighs 25 times less."""
 
-LARGEST_STEP = 0.1
+FOUR_NOISE, EIGHT_NOISE = 0.95, 1.17
+"""Roots of the summed squares of these weights: what independent noise of the values becomes, per step."""
+
+SIDE_NOISE = 2.7
+"""The same for three points on one side: √(3² + 4² + 1²)/2 of the noise, rounded up."""
+
 SAFETY = 4.0
-ROWS_AT_ONCE = 2048
-"""Rows of one stacked evaluation: enough for BLAS, few enough to stay in cache."""
+"""Higher derivatives of sigmoids grow faster than powers of 1/scale."""
 
 JUMP = 1e-5
-"""One-sided derivatives that differ by more than this share of the largest one show a kink. For a smooth loss they
-differ by (h/scale)², which is 5e-7 at the first step."""
+"""One-sided derivatives that differ by more than this share of the largest one show a kink. For a smooth function they
+differ by (h/scale)², which is 5e-7 at the middle scale."""
+
+LOUDER = 1.5
+"""What the noise that is heard is multiplied with: it is an estimate from few numbers."""
+
+SCALES = (slice(0, 4), slice(0, 4)), (slice(4, 7), slice(4, 8)), (slice(7, 9), slice(8, 16))
+"""Rows of the stencils and points of each scale, the smallest first."""
+
+NEARER = ((64.0, 1e-8), (4096.0, 1e-6))
+"""What the steps are divided by where an error is above that share of the largest slope of its sample: what bends too
+sharply for the usual ones."""
+
+COARSE = 30.0
+"""Noise that is so many times what float64 makes comes from coarser arithmetic inside."""
+
+TINY = float(np.finfo(float).tiny)
+
+ROOT_70 = 70**0.5
+"""What a fourth difference makes of independent noise."""
 
 
 @dataclass(frozen=True)
-class Points:
-    """Evaluations of some columns at p points each.
-
-    Attributes:
-        losses: per-sample losses (columns, p, batch).
-        flips: how many ReLU-like units changed sides against the unshifted pass (columns, p, batch).
-        offsets: the shifts that really took place after rounding, (columns, p, batch) or (columns, p, 1).
-    """
-
-    losses: Array
-    flips: Array
-    offsets: Array
-
-
-class Columns(Protocol):
-    """Something that can be shifted column by column."""
-
-    count: int
-
-    def evaluate(self, columns: Array, offsets: Array) -> Points:
-        """The losses with column `columns[i]` shifted by `offsets[i, p]`."""
-        ...
-
-
-@dataclass(frozen=True)
-class Derivative:
-    """dL_sample/dcolumn of every sample and column; all arrays are (batch, columns).
+class Slopes:
+    """Derivatives of every output by every column; all arrays are (columns, outputs).
 
     Attributes:
         value: the derivative; meaningless where `kinked`.
-        error: its estimated absolute error.
-        kinked: True where the loss has a kink within the smallest step.
-        flips: how many units change sides at that kink, 0 if it was found by its jump.
-        left, right: one-sided derivatives, for the kinked entries.
-        left_error, right_error: their estimated absolute errors.
+        error: its estimated absolute error; infinite where a value was not finite.
+        kinked: True where a kink lies within the smallest step.
+        left, right: one-sided derivatives.
+        side_error: their estimated absolute error.
+        near: False where a kink may lie within the middle step.
+        noise: standard deviation of the values' own rounding (outputs,).
     """
 
     value: Array
     error: Array
     kinked: Array
-    flips: Array
     left: Array
     right: Array
-    left_error: Array
-    right_error: Array
-
-    def settled(self, claimed: Array | None) -> tuple[Array, Array]:
-        """Values and errors with every kink resolved in favour of what is claimed.
-
-        Either side is right there, and what lies between them is a subgradient, as 0 is for |x|. Where several units sit on their kinks at once, mixed sides are possible too and prove nothing: the
-        error then says so.
-
-        Args:
-            claimed: the derivative under test (batch, columns), or None.
-        """
-        if not self.kinked.any():
-            return self.value, self.error
-        if claimed is None or claimed.shape != self.value.shape:
-            claimed = 0.5 * (self.left + self.right)
-        is_left = np.abs(claimed - self.left) <= np.abs(claimed - self.right)
-        nearest = np.clip(claimed, np.minimum(self.left, self.right), np.maximum(self.left, self.right))
-        error = np.where(is_left, self.left_error, self.right_error)
-        error = error + np.where(self.flips > 1, np.abs(claimed - nearest), 0.0)
-        return np.where(self.kinked, nearest, self.value), np.where(self.kinked, error, self.error)
+    side_error: Array
+    near: Array
+    noise: Array
 
 
-def differentiate(columns: Columns, base: Array, noise: Array, eps: float) -> Derivative:
-    """The derivative by every column, with steps moved until its error is small.
+ENTRYWISE = ("value", "error", "kinked", "left", "right", "side_error", "near")
+
+
+@lru_cache(maxsize=32)
+def steps(eps: float, nearer: float = 1.0) -> tuple[float, float, float]:
+    """The smallest, the middle and the large step for this machine epsilon, all of them divided by `nearer`."""
+    middle = eps**0.2 / nearer
+    return middle / CLOSER, middle, eps ** (1 / 9) / nearer
+
+
+@lru_cache(maxsize=32)
+def offsets(eps: float, nearer: float = 1.0) -> Array:
+    """By how much a column is shifted: (16,)."""
+    small, middle, large = steps(eps, nearer)
+    two, four = np.array([-2.0, -1.0, 1.0, 2.0]), np.array([-4.0, -3.0, -2.0, -1.0, 1.0, 2.0, 3.0, 4.0])
+    found = np.concatenate([small * two, middle * two, large * four])
+    found.setflags(write=False)
+    return found
+
+
+@lru_cache(maxsize=32)
+def _stencils(eps: float, nearer: float) -> Array:
+    """Everything that is linear in the sixteen changes, as one matrix (9, 16).
+
+    Rows, for the smallest and the middle scale each: derivative of order four, its distance from that of order two, right
+    minus left derivative, and at the smallest scale the left one; then at the large scale the derivative of order eight
+    and its distance from that of order four.
+    """
+    matrix = np.zeros((9, COUNT))
+    second = np.array([0.0, -1.0, 1.0, 0.0]) / 2
+    jump = np.array([-1.0, 4.0, 4.0, -1.0]) / 2
+    small, middle, large = steps(eps, nearer)
+    for (rows, at), h in zip(SCALES, (small, middle), strict=False):
+        matrix[rows.start, at], matrix[rows.start + 1, at] = FOUR / h, (FOUR - second) / h
+        matrix[rows.start + 2, at] = jump / h
+    matrix[3, :4] = np.array([1.0, -4.0, 0.0, 0.0]) / (2 * small)
+    matrix[7:, 8:] = EIGHT / large
+    matrix[8, 10:14] -= FOUR / large
+    return matrix
+
+
+def measured(
+    evaluate: Callable[[Array], Array], base: Array, eps: float, reach: float | Array, batch: int
+) -> Slopes:
+    """The slopes of columns, with steps that come nearer where the function bends too sharply for the first ones.
 
     Args:
-        columns: what is shifted.
-        base: per-sample losses of the unshifted pass (batch,).
-        noise: rounding noise of those losses, as a standard deviation (batch,).
-        eps: machine epsilon of the arithmetic.
+        evaluate: offsets (16,) → what the shifted columns give (columns, 16, outputs).
+        base, eps, reach, batch: as in `slopes`.
     """
-    steps = np.full(columns.count, eps**0.2)
-    everything = np.arange(columns.count)
-    result, rounding, truncation = _measure(columns, everything, steps, base, noise)
-    shrunk = np.zeros(columns.count, bool)
-    for _ in range(2):  # a kink between the points: come closer
-        crossing = np.flatnonzero(result.kinked.any(axis=0))
-        if not len(crossing):
-            break
-        closer = steps[crossing] / SHRINK
-        steps[crossing], shrunk[crossing] = closer, True
-        near, _, _ = _measure(columns, crossing, closer, base, noise)
-        result = _update(result, near, crossing, result.kinked[:, crossing])
-    for _ in range(2):  # rounding and truncation far apart: balance them
-        blurred = np.flatnonzero(_blurred(result) & ~shrunk)
-        ratio = (rounding[blurred] + np.finfo(float).tiny) / (4 * truncation[blurred] + np.finfo(float).tiny)
-        better = np.clip(ratio**0.2, 1 / 64, 64) * steps[blurred]
-        better = np.minimum(better, LARGEST_STEP)
-        moved = np.abs(np.log2(better / steps[blurred])) > 1
-        chosen, new_steps = blurred[moved], better[moved]
-        if not len(chosen):
-            break
-        again, r, t = _measure(columns, chosen, new_steps, base, noise)
-        old_value, old_error = result.value[:, chosen], result.error[:, chosen]
-        # Two steps that contradict each other show that an estimate was too good.
-        apart = np.abs(again.value - old_value)
-        honest = np.where(apart > again.error + old_error, np.maximum(apart, again.error), again.error)
-        again = replace(again, error=honest)
-        result = _update(
-            result, again, chosen, ~again.kinked & ~result.kinked[:, chosen] & (honest < old_error)
-        )
-        steps[chosen], rounding[chosen], truncation[chosen] = new_steps, r, t
-    return result
-
-
-def confirmed(columns: Columns, first: Derivative, base: Array, noise: Array, eps: float) -> Derivative:
-    """The same derivative with an error that covers a second, eight times smaller step.
-
-    For what seems to disagree: a wrong verdict costs more than a second look.
-    """
-    everything = np.arange(columns.count)
-    second, _, _ = _measure(columns, everything, np.full(columns.count, eps**0.2 / 8), base, noise)
-    smooth = ~first.kinked
-    apart = np.abs(second.value - first.value)
-    expected = second.error + first.error
-    error = np.maximum(first.error, np.where(smooth & (apart > expected), apart, 0.0))
-    if smooth.any() and np.median((apart / expected)[smooth]) > 1:
-        # Not one entry but all are noisier than estimated: then those that agree do so by chance.
-        error = error + float(np.median(apart[smooth]))
-    return replace(first, error=error)
+    return sharpened(
+        slopes(evaluate(offsets(eps)), base, eps, reach, batch), evaluate, base, eps, reach, batch
+    )
 
 
 def sharpened(
-    columns: Columns, first: Derivative, base: Array, noise: Array, eps: float, widen: float = 1.0
-) -> Derivative:
-    """The same derivative from eight points, wherever they are better.
+    found: Slopes,
+    evaluate: Callable[[Array], Array],
+    base: Array,
+    eps: float,
+    reach: float | Array,
+    batch: int,
+) -> Slopes:
+    """What `slopes` found, or better: from nearer steps, as of the logarithm of a small probability."""
+    for nearer, share in NEARER:
+        shape = (len(found.value), batch, -1)
+        size, error = _largest(found.value.reshape(shape)), found.error.reshape(shape)
+        if (error <= share * size).all() and not found.kinked.any():
+            break
+        again = slopes(evaluate(offsets(eps, nearer)), base, eps, reach, batch, nearer, found.noise)
+        clear = again.error <= NEARER[-1][1] * np.broadcast_to(size, error.shape).reshape(found.value.shape)
+        better = ~again.kinked & np.where(found.kinked, clear, again.error < found.error)
+        chosen = {n: np.where(better, getattr(again, n), getattr(found, n)) for n in ENTRYWISE}
+        found = replace(found, **chosen)
+    return found
 
-    For entries that are small because samples cancel: rounding is all there is to see of them at four points.
+
+def slopes(
+    values: Array,
+    base: Array,
+    eps: float,
+    reach: float | Array,
+    batch: int = 1,
+    nearer: float = 1.0,
+    known: Array | None = None,
+) -> Slopes:
+    """The slopes of every column.
+
+    Sizes are taken sample by sample: one that bends sharply says nothing about the others.
 
     Args:
-        columns: what is shifted.
-        first: what `differentiate` found.
-        base, noise, eps: as in `differentiate`.
-        widen: factor on the step.
+        values: what the shifted columns gave (columns, 16, outputs), at `offsets(eps)`.
+        base: unshifted outputs (outputs,).
+        eps: machine epsilon of the arithmetic.
+        reach: size of what was shifted, the largest or (outputs,): x + h is rounded too.
+        batch: how many samples the outputs are of, one after the other.
+        nearer: what the usual steps are divided by.
+        known: noise that was heard already (outputs,): steps that are too small would not show it.
     """
-    step = widen * eps ** (1 / 9)
-    points = _evaluate(
-        columns, np.arange(columns.count), np.full(columns.count, step), FINE_POINTS, len(base)
+    small, middle, large = steps(eps, nearer)
+    shape = (len(values), len(base))
+    found = np.matmul(_stencils(eps, nearer), change := values - base)
+    if not np.isfinite(
+        found
+    ).all():  # as of a logarithm that a large step takes below zero: scale by scale then
+        for rows, at in SCALES:
+            found[:, rows] = np.matmul(_stencils(eps, nearer)[rows, at], change[:, at])
+    v2, d2, j2, left, v1, d1, j1, v0, d0 = found.reshape(len(values), 9, batch, -1).swapaxes(0, 1)
+    largest = _largest(v1)
+    noise = np.abs(base).reshape(batch, -1) + largest * np.broadcast_to(reach + large, base.shape).reshape(
+        batch, -1
     )
-    change = points.losses - base
-    value = _weighted(FINE_WEIGHTS, change, points.offsets)
-    lower = _weighted(WEIGHTS, change[:, 2:6], points.offsets[:, 2:6])
-    # |value − lower| is the fourth-order error at this step, (h/scale)⁴; four more orders square it.
-    off = np.abs(value - lower)
-    largest = float(np.max(np.abs(value), initial=0.0)) or 1.0
-    error = off * min(1.0, 50 * float(off.max(initial=0.0)) / largest) + 1.17 * noise / step
-    consistent = np.abs(value.T - first.value) <= 10 * (error.T + first.error)
-    smooth = ~first.kinked & (points.flips.max(axis=1) == 0).T
-    better = consistent & smooth & (first.error > error.T)
-    return replace(
-        first, value=np.where(better, value.T, first.value), error=np.where(better, error.T, first.error)
-    )
+    noise *= 2 * eps
+    # Fourth differences of anything smooth vanish at the smallest scale: what is left is noise, as large there as at
+    # the middle scale, while that of a kink is 64 times smaller. An upper quantile, since rounding to float32 is uneven.
+    rough, jump = np.abs(j2), np.abs(j1)
+    times = np.where(4 * jump < rough, rough, 0.0) / (noise + TINY)
+    rank = (3 * times.size) // 4
+    heard = float(np.partition(times, rank, axis=None)[rank]) * 2 * small / ROOT_70 if times.size else 0.0
+    if 1 < LOUDER * heard < np.inf:
+        noise *= LOUDER * heard
+        if heard > COARSE:  # float32 somewhere inside: its rounding may be of larger numbers than come out
+            noise = np.maximum(
+                noise, 3 * 2 * small / ROOT_70 * float(np.partition(rough, rank, axis=None)[rank])
+            )
+    if known is not None:
+        np.maximum(noise, known.reshape(batch, -1), out=noise)
+    e1 = np.abs(d1, out=d1)
+    fine = FOUR_NOISE / middle * noise
+    smooth = jump <= JUMP * largest + 10 * fine
+    growth = np.minimum(6 * _largest(e1, smooth) / (largest + TINY), 1.0)
+    e1 = _truncation(6.0, e1, v1, largest, smooth)
+    e1 *= SAFETY
+    e1 += fine
+    e0 = np.abs(d0, out=d0)
+    e0 = _truncation(50.0, e0, v0, largest)
+    e0 += EIGHT_NOISE / large * noise
+    # What stays at 0, as a unit that is off, is not rounded; coarse arithmetic may hide what moves.
+    still = (v0 == 0) & (v1 == 0) & (base.reshape(batch, -1) == 0) & (known is None and heard <= COARSE)
+    np.copyto(e0, 0.0, where=still)
+    if smooth.all() and (np.abs(v0 - v1) <= 10 * (e0 + e1)).all() and (e0 <= e1).all() and e1.max() < np.inf:
+        v0, e0, left, smooth = (a.reshape(shape) for a in (v0, e0, left, smooth))
+        return Slopes(v0, e0, ~smooth, left, left, e0, smooth, noise.reshape(-1))
+    # A smooth bend is 64² times weaker at the smallest scale than at the middle one; a kink is as strong as there.
+    kinked = (rough > JUMP * largest + 10 * FOUR_NOISE / small * noise) & (jump < 1000 * rough)
+    e2 = np.abs(d2, out=d2)
+    e2 = _truncation(6.0, e2, v2, largest, ~kinked)
+    e2 *= SAFETY
+    e2 += FOUR_NOISE / small * noise
+    apart = np.abs(v1 - v2)
+    # A function that is not smooth, as x / (1 + |x|) at 0, errs in proportion to the step, not to a power of it.
+    np.maximum(e2, apart / (CLOSER / SAFETY), out=e2, where=apart > 10 * (e1 + e2))
+    value, error = v2.copy(), e2.copy()
+    for v, e in ((v1, e1), (v0, e0)):
+        # Scales that contradict each other: there is a kink between, or the larger estimate was too good.
+        better = smooth & (e < error) & (np.abs(v - value) <= 10 * (e + error))
+        np.copyto(value, v, where=better)
+        np.copyto(error, e, where=better)
+    np.copyto(error, 0.0, where=still & (v2 == 0) & ~kinked)
+    lost = ~np.isfinite(value + error)
+    value[lost], error[lost] = np.nan, np.inf
+    side_error = SAFETY * growth / CLOSER**2 * largest + SIDE_NOISE / small * noise
+    arrays = (value, error, kinked, left, left + j2, np.broadcast_to(side_error, value.shape), smooth & ~lost)
+    value, error, kinked, left, right, side_error, near = (a.reshape(shape) for a in arrays)
+    return Slopes(value, error, kinked, left, right, side_error, near, noise.reshape(-1))
 
 
-def fourth_order(losses: Array, offsets: Array, base: Array) -> tuple[Array, Array]:
-    """The derivative from four points, and the second-order one from the inner two; both without axis 1.
+def settled(low: Array, high: Array, claimed: Array | None) -> Array:
+    """Of the derivatives between two sides, the one nearest to what is claimed.
+
+    Either side of a kink is right, and what lies between them is a subgradient, as 0 is for |x|.
+    """
+    if claimed is None or claimed.shape != low.shape:
+        return 0.5 * (low + high)
+    return np.clip(claimed, np.minimum(low, high), np.maximum(low, high))
+
+
+def _truncation(times: float, off: Array, value: Array, largest: Array, where: Array | bool = True) -> Array:
+    """The error of a derivative, estimated from how far off one of lower order is.
 
     Args:
-        losses: values at `POINTS` (columns, 4, …).
-        offsets: the shifts (columns, 4, …).
-        base: the unshifted value; subtracted first, which keeps digits.
+        times: the next orders multiply an error with so many times its own relative size.
+        off: distance from the derivative of lower order (columns, samples, outputs); overwritten.
+        value: the derivative.
+        largest: the largest one of each sample (1, samples, 1).
+        where: which entries speak for their sample.
     """
-    change = losses - base
-    value = _weighted(WEIGHTS, change, offsets)
-    inner = (change[:, 2] - change[:, 1]) / (offsets[:, 2] - offsets[:, 1])
-    return value, inner
+    relative = _largest(off, where) / (largest + TINY)
+    size = np.abs(value)
+    growth = np.maximum(off / (size + TINY), relative)
+    growth *= times
+    np.minimum(growth, 1.0, out=growth)
+    off *= growth
+    # Where the lower order errs by chance as the higher one does, its sample says what to expect.
+    size *= np.minimum(times * relative, 1.0) * relative
+    return np.maximum(off, size, out=off)
 
 
-def truncation_error(value: Array, inner: Array, smooth: Array) -> tuple[Array, float]:
-    """Estimated truncation of the fourth-order value, and (h/scale)².
-
-    value − inner is the second-order error, of relative size (h/scale)², which is read off the largest smooth
-    entries; two more orders multiply it by (h/scale)² again. Higher derivatives of sigmoids grow faster than
-    powers of 1/scale, hence the factor 4.
-    """
-    second_order: Array = np.abs(value - inner)
-    largest = float(np.max(np.abs(value), where=smooth, initial=0.0))
-    growth = 6 * float(np.max(second_order, where=smooth, initial=0.0)) / largest if largest > 0 else 1.0
-    growth = min(1.0, growth)
-    return SAFETY * growth * second_order, growth
-
-
-def roughness(change: Array, share: float = 0.25) -> float:
-    """Noise that shows in the differences themselves (standard deviation), as in a pass that computes in float32.
-
-    The fourth difference amplifies it by √70, and a smooth function by next to nothing. A low quantile, for kinks
-    are rough too, but not everywhere.
-
-    Args:
-        change: values at `POINTS` minus the unshifted one (…, 4, …), with the points on axis 1.
-        share: which quantile.
-    """
-    fourth = np.abs(change[:, 0] + change[:, 3] - 4 * (change[:, 1] + change[:, 2]))
-    return float(np.quantile(fourth, share)) / np.sqrt(70) if fourth.size else 0.0
-
-
-def one_sided(change: Array, offsets: Array, outer: int, inner: int) -> tuple[Array, Array]:
-    """The second-order derivative from two points on one side, and how far it is from the first-order one."""
-    near, far = change[:, inner], change[:, outer]
-    value = (4 * near - far) / (4 * offsets[:, inner] - offsets[:, outer])
-    return value, np.abs(value - near / offsets[:, inner])
-
-
-def _measure(
-    columns: Columns, which: Array, steps: Array, base: Array, noise: Array
-) -> tuple[Derivative, Array, Array]:
-    """One pass over some columns; also the rounding and truncation error of each column (columns,)."""
-    points = _evaluate(columns, which, steps, POINTS, len(base))
-    losses, flips, offsets = points.losses, points.flips, points.offsets
-    value, inner = fourth_order(losses, offsets, base)
-    change = losses - base
-    # A unit changes sides above or below, not both: what flips on either side are different units.
-    worst_flips = flips[:, :2].max(axis=1) + flips[:, 2:].max(axis=1)
-    # Independent errors of the four points: the root of the summed squares of their weights is √130/12.
-    rounding = 0.95 * noise / steps[:, None]
-    left, left_bend = one_sided(change, offsets, 0, 1)
-    right, right_bend = one_sided(change, offsets, 3, 2)
-    scale = float(np.max(np.abs(value), initial=0.0))
-    jump = np.abs(right - left) > JUMP * scale + 10 * rounding
-    kinked = (worst_flips > 0) | jump
-    truncation, growth = truncation_error(value, inner, ~kinked)
-    error = truncation + rounding
-    error[~np.isfinite(value)] = np.inf
-    # Where nothing is smooth, the scale is taken to be 1.
-    bend = SAFETY * np.sqrt(np.where(kinked.all(), steps**2, growth))[:, None]
-    # Three points on one side: √(3² + 4² + 1²)/2 of the noise.
-    left_error, right_error = (bend * b + 2.7 * rounding for b in (left_bend, right_bend))
-    arrays = (value, error, kinked, worst_flips, left, right, left_error, right_error)
-    result = Derivative(*(np.asarray(a).T for a in arrays))
-    return result, rounding.max(axis=1), truncation.max(axis=1)
-
-
-def _evaluate(columns: Columns, which: Array, steps: Array, points: Array, batch: int) -> Points:
-    """All points of some columns, in chunks that stay in cache."""
-    size = max(1, ROWS_AT_ONCE // (len(points) * batch))
-    chunks = [slice(start, start + size) for start in range(0, len(which), size)]
-    parts = [columns.evaluate(which[chunk], steps[chunk, None] * points) for chunk in chunks]
-    losses, flips = (np.concatenate([getattr(p, n) for p in parts]) for n in ("losses", "flips"))
-    return Points(losses, flips, np.concatenate([np.broadcast_to(p.offsets, p.losses.shape) for p in parts]))
-
-
-def _weighted(weights: Array, change: Array, offsets: Array) -> Array:
-    """Σ w f / Σ w s over axis 1."""
-    shaped = weights.reshape((1, -1) + (1,) * (change.ndim - 2))
-    result: Array = (shaped * change).sum(axis=1) / (shaped * offsets).sum(axis=1)
-    return result
-
-
-def _blurred(result: Derivative) -> Array:
-    """Columns whose error is worth reducing (columns,)."""
-    size = np.max(np.where(result.kinked, 0.0, np.abs(result.value)), axis=0, initial=0.0)
-    error = np.max(np.where(result.kinked, 0.0, result.error), axis=0, initial=0.0)
-    blurred: Array = np.isfinite(error) & (size > 0) & (error > 1e-9 * size)
-    return blurred
-
-
-def _update(result: Derivative, part: Derivative, columns: Array, where: Array) -> Derivative:
-    """`result` with entries of `part` (batch, some columns) at `where` (batch, some columns)."""
-    fields: dict[str, Any] = {}
-    for name, before in vars(result).items():
-        whole = np.array(before)
-        whole[:, columns] = np.where(where, getattr(part, name), whole[:, columns])
-        fields[name] = whole
-    return Derivative(**fields)
+def _largest(values: Array, where: Array | bool = True) -> Array:
+    """The largest finite size in each sample (1, samples, 1), 0 if there is none, of (columns, samples, outputs)."""
+    size: Array = np.max(np.abs(values), axis=(0, 2), where=where, initial=0.0, keepdims=True)
+    if np.isfinite(size).all():
+        return size
+    finite = where & np.isfinite(values)
+    return np.asarray(np.max(np.abs(values), axis=(0, 2), where=finite, initial=0.0, keepdims=True))

@@ -10,10 +10,9 @@ import numpy as np
 from ..signals import Array
 from .catalogue import CATALOGUES, elementwise_loss
 from .claimed import Claimed
-from .columns import by_columns
 from .functions import recognise
 from .linear import Linear
-from .local import Trial
+from .local import Trial, by_columns
 from .mistakes import Evidence, name_mistakes
 from .norms import normalisation
 from .result import Mistake
@@ -106,8 +105,7 @@ class Clues:
             part, closed = self._recognised(trial, parameter, part, facts, names)
             right = closed if right is None else right
         if right is None:
-            found = by_columns(self.tape, trial, parameter)
-            right = found.right if found else None
+            right = by_columns(self.tape, trial, parameter, np.random.default_rng(0))
         return Evidence(
             part, given, right, trial.x, trial.y, trial.u, names,
             others=self._other_weights(index), elsewhere=self._elsewhere(index), **facts,

@@ -8,14 +8,13 @@ import numpy as np
 
 from ..signals import Array
 from .catalogue import CATALOGUES
-from .claimed import Claimed
+from .claimed import AGAIN, Claimed, first_difference
 from .evidence import Clues
 from .linear import Linear
-from .local import Trial, disagreeing, input_equation, try_layer
+from .local import Trial, disagreeing, equation_of, input_equation, try_linear
 from .mistakes import Evidence, name_mistakes
 from .result import Fault, Mistake, Row, Verdict
-from .structured import equation_of
-from .tape import AGAIN, Tape, site
+from .tape import Tape, site
 
 
 class Diagnosis:
@@ -94,8 +93,8 @@ class Diagnosis:
         if form is None:
             return [crash]
         units = trial.y.shape[1]
-        square = try_layer(self.tape, trial.index, form, np.random.default_rng(units), units)
-        if square.error or not disagreeing(square):
+        square = try_linear(self.tape, trial.index, form, np.random.default_rng(units), units)
+        if square is None or square.error or not disagreeing(square):
             return [crash]
         return [
             Fault(
@@ -144,7 +143,7 @@ class Diagnosis:
         if not first or not np.isfinite(self.tape.loss_value):
             return []
         faults = []
-        kept = self._first_difference(self.claimed.again)
+        kept = first_difference(first, self.claimed.again)
         if kept and not hasattr(self.tape.network, "zero_grad"):
             index, parameter = kept
             second = self.claimed.again.get(kept)
@@ -156,7 +155,7 @@ class Diagnosis:
                 name = "the gradients of the last batch left in (never cleared)"
                 mistakes = (Mistake(name, f"{line} += this batch's", f"{line} = this batch's", 0.0),)
             faults.append(self._pass_fault(index, parameter, sentence, mistakes))
-        skipped = self._first_difference(self.claimed.skipping) if self.claimed.skipping else None
+        skipped = first_difference(first, self.claimed.skipping) if self.claimed.skipping else None
         if skipped:
             index, parameter = skipped
             sentence = f"the gradient of its {parameter} is another one when no input gradient is asked for, as in fit"
@@ -168,16 +167,6 @@ class Diagnosis:
     ) -> Fault:
         equation = equation_of(parameter, self.layers[index].parameters[parameter])
         return Fault(site(self.layers, index), equation, "passes", sentence, mistakes)
-
-    def _first_difference(self, other: Mapping[tuple[int, str], Array]) -> tuple[int, str] | None:
-        for key in reversed(self.claimed.gradients):
-            mine, theirs = self.claimed.gradients[key], other.get(key)
-            if theirs is None or mine.shape != theirs.shape:
-                return key
-            tolerance = AGAIN * float(np.abs(mine).max(initial=0.0))
-            if not np.allclose(theirs, mine, rtol=AGAIN, atol=tolerance, equal_nan=True):
-                return key
-        return None
 
     # --- names --------------------------------------------------------------------------------------------------
 

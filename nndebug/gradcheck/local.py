@@ -7,18 +7,18 @@ else along random directions: ⟨u, J v⟩ by differences of forward against ⟨
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ..signals import Array
-from .comparing import compare, failed
-from .linear import Linear, moved_parameters
+from .columns import TooLarge, by_parameter, through
+from .comparing import Spread, compare, failed
+from .differences import Slopes, measured
+from .linear import Linear, computes, linear_form, moved_parameters, noise
+from .pointwise import Error, elementwise
 from .result import Row, Verdict
-from .slopes import along, pieces
-from .structured import equation_of
 from .tape import Tape, site
 
 DIRECTIONS = 2
@@ -30,6 +30,19 @@ OFF_KINK = 0.1
 
 MOSTLY = 0.5
 """Where at least this share of a layer's outputs has a derivative, the others are left out."""
+
+
+@dataclass(frozen=True)
+class Nature:
+    """What a layer is like at the recorded point, by its forward alone.
+
+    Attributes:
+        form: its linear form, None if it is none.
+        slopes: of an elementwise layer (1, entries); None of any other.
+    """
+
+    form: Linear | None = None
+    slopes: Slopes | None = None
 
 
 @dataclass(frozen=True)
@@ -45,6 +58,7 @@ class Trial:
         right: part → the right gradient, where it is known entry by entry.
         rows: one for each part.
         error: what backward raised, empty if nothing.
+        nature: what the layer is like.
     """
 
     index: int
@@ -57,26 +71,40 @@ class Trial:
     weight: Array | None = None
     bias: Array | None = None
     error: str = ""
+    nature: Nature = Nature()
 
 
-def try_layer(
-    tape: Tape, index: int, form: Linear | None, rng: np.random.Generator, batch: int | None = None
-) -> Trial:
-    """Checks one layer's backward at a random point.
+def try_layer(tape: Tape, index: int, rng: np.random.Generator) -> Trial:
+    """Finds out what a layer is like, and checks its backward at a random point.
 
     Args:
         tape: the recorded pass.
         index: index of the layer.
-        form: its linear form, or None.
         rng: where the point and the directions come from.
-        batch: rows of the point; as recorded if None.
     """
+    form = linear_form(tape, index)
+    trial = try_linear(tape, index, form, rng) if form else None
+    return trial or _try_other(tape, index, rng)
+
+
+def nature_of(tape: Tape, index: int, rng: np.random.Generator) -> Nature:
+    """What a layer is like, without running its backward.
+
+    Args:
+        tape, index, rng: as in `try_layer`.
+    """
+    layer, x, y = tape.layers[index], tape.inputs[index], tape.outputs[index]
+    form = linear_form(tape, index)
     if form:
-        recorded = tape.inputs[index]
-        with moved_parameters(tape.layers[index], rng):
-            x = rng.normal(size=(batch or tape.batch, recorded.shape[1])).astype(recorded.dtype)
-            return _try_linear(tape, index, form, x, rng)
-    return _try_other(tape, index, rng)
+        with moved_parameters(layer, rng):
+            point = (2 * noise(rng, x.shape)).astype(x.dtype)
+            found = np.array(tape.forward(index, point))
+            if computes(layer, form, point, found, tape.eps):
+                return Nature(form)
+    if x.shape == y.shape and not getattr(layer, "parameters", {}):
+        slopes = elementwise(tape, index, [(x, y)], rng)
+        return Nature(slopes=slopes[0] if slopes else None)
+    return Nature()
 
 
 def input_equation(layers: list[Any], index: int) -> str:
@@ -86,26 +114,50 @@ def input_equation(layers: list[Any], index: int) -> str:
     return "BP2" if owns or any(getattr(layer, "parameters", {}) for layer in after) else "BP1"
 
 
-def _try_linear(tape: Tape, index: int, form: Linear, x: Array, u: Array | np.random.Generator) -> Trial:
+def try_linear(
+    tape: Tape, index: int, form: Linear, rng: np.random.Generator, batch: int | None = None
+) -> Trial | None:
+    """Checks a dense layer at a random point; None if it is none there.
+
+    Args:
+        tape: the recorded pass.
+        index: index of the layer.
+        form: its linear form.
+        rng: where the point comes from.
+        batch: rows of the point; as recorded if None.
+    """
+    layer = tape.layers[index]
+    with moved_parameters(layer, rng):
+        recorded = tape.inputs[index]
+        x = (2 * noise(rng, (batch or tape.batch, recorded.shape[1]))).astype(recorded.dtype)
+        y = np.array(tape.forward(index, x))
+        if not computes(layer, form, x, y, tape.eps):
+            return None
+        if not tape.draws(index):
+            tape.separate(index)
+        return _linear_trial(tape, index, form, x, y, (2 * noise(rng, y.shape)).astype(y.dtype))
+
+
+def _linear_trial(tape: Tape, index: int, form: Linear, x: Array, y: Array, u: Array) -> Trial:
     layer, name, batch = tape.layers[index], site(tape.layers, index), len(x)
-    y = np.array(tape.forward(index, x))
-    if isinstance(u, np.random.Generator):
-        u = u.normal(size=y.shape).astype(y.dtype)
     weight = np.array(layer.parameters[form.weight])
     bias = np.array(layer.parameters[form.bias]) if form.bias else None
     right = {"input": u @ weight.T, form.weight: x.T @ u}
-    # What the sums are of, with nothing cancelled; each of n products may be off by n roundings of that.
-    total = {"input": np.abs(u) @ np.abs(weight).T, form.weight: np.abs(x).T @ np.abs(u)}
-    terms = {"input": u.shape[1], form.weight: batch}
+    # Each sum of n products may be off by n roundings of what it is with nothing cancelled.
+    slack, size = 4 * tape.eps, np.abs(u)
+    back, ahead = Spread(size.T, np.abs(weight).T, slack * u.shape[1]), Spread(np.abs(x), size, slack * batch)
+    error: dict[str, Array | Spread] = {"input": back, form.weight: ahead}
+    total = {"input": back.bound / back.factor, form.weight: ahead.bound / ahead.factor}
     if form.bias:
-        right[form.bias], total[form.bias], terms[form.bias] = u.sum(axis=0), np.abs(u).sum(axis=0), batch
+        right[form.bias], sums = u.sum(axis=0), size.sum(axis=0)
+        error[form.bias], total[form.bias] = slack * batch * sums, float(sums.max(initial=0.0))
     given, failure = _backward(tape, index, u)
     if failure:
         rows = tuple(
             failed(name, part, _equation(tape, index, part), value.size, failure)
             for part, value in right.items()
         )
-        return Trial(index, x, y, u, given, right, rows, weight, bias, failure)
+        return Trial(index, x, y, u, given, right, rows, weight, bias, failure, Nature(form))
     rows = tuple(
         compare(
             name,
@@ -113,58 +165,39 @@ def _try_linear(tape: Tape, index: int, form: Linear, x: Array, u: Array | np.ra
             _equation(tape, index, part),
             given.get(part),
             value,
-            4 * tape.eps * terms[part] * total[part],
+            error[part],
             eps=tape.eps,
-            reference=float(total[part].max(initial=0.0)),
+            reference=total[part],
         )
         for part, value in right.items()
         if part != "input" or index or given.get(part) is not None  # a first layer need not pass anything on
     )
-    return Trial(index, x, y, u, given, right, rows, weight, bias)
+    return Trial(index, x, y, u, given, right, rows, weight, bias, nature=Nature(form))
 
 
-def try_recorded(tape: Tape, index: int, form: Linear | None, u: Array, rng: np.random.Generator) -> Trial:
-    """The same at the point of the recorded pass.
-
-    Args:
-        tape, index, form, rng: as in `try_layer`.
-        u: the output gradient that the layer got there (batch, …).
-    """
-    x = tape.inputs[index]
-    return _try_linear(tape, index, form, x, u) if form else _try_other(tape, index, rng, x, u)
-
-
-def _try_other(
-    tape: Tape, index: int, rng: np.random.Generator, x: Array | None = None, u: Array | None = None
-) -> Trial:
+def _try_other(tape: Tape, index: int, rng: np.random.Generator) -> Trial:
     layer, name = tape.layers[index], site(tape.layers, index)
-    recorded = u is not None
-    x = _random_input(tape, index, rng) if x is None else x
+    x = _random_input(tape, index, rng)
     y = np.array(tape.forward(index, x))
-    u = rng.normal(size=y.shape).astype(y.dtype) if u is None else u
+    u = (2 * noise(rng, y.shape)).astype(y.dtype)
     equation = input_equation(tape.layers, index)
-    slopes = (
-        _elementwise(tape, index, x, y, rng)
-        if x.shape == y.shape and not getattr(layer, "parameters", {})
-        else None
-    )
-    if slopes is not None:
-        value, error, smooth = slopes
-        u = np.where(smooth, u, 0.0).astype(y.dtype)
+    found = None
+    if x.shape == y.shape and not getattr(layer, "parameters", {}):
+        found = elementwise(tape, index, [(tape.inputs[index], tape.outputs[index]), (x, y)], rng)
+    recorded = found[0] if found else None
+    if found:
+        u = np.where(found[1].kinked.reshape(u.shape), 0.0, u).astype(y.dtype)
     tape.forward(index, x)
     given, failure = _backward(tape, index, u)
     if failure:
         rows = (failed(name, "input", equation, x.size, failure),)
-        return Trial(index, x, y, u, given, {}, rows, error=failure)
-    if slopes is not None:
+        return Trial(index, x, y, u, given, {}, rows, error=failure, nature=Nature(slopes=recorded))
+    if found:
+        value, error = (a.reshape(u.shape) for a in (found[1].value, found[1].error))
         right = {"input": u * value}
-        # Where the pass saturated, a slope of 1 is what an error of the layer's would show against.
-        scale = _largest(u) * max(1.0, _largest(value)) if recorded else None
-        row = compare(
-            name, "input", equation, given["input"], u * value, np.abs(u) * error, eps=tape.eps, scale=scale
-        )
-        return Trial(index, x, y, u, given, right, (row,))
-    return Trial(index, x, y, u, given, {}, tuple(_projections(tape, index, x, y, u, given, rng, recorded)))
+        row = compare(name, "input", equation, given["input"], u * value, np.abs(u) * error, eps=tape.eps)
+        return Trial(index, x, y, u, given, right, (row,), nature=Nature(slopes=recorded))
+    return Trial(index, x, y, u, given, {}, tuple(_projections(tape, index, x, y, u, given, rng)))
 
 
 def _backward(tape: Tape, index: int, u: Array) -> tuple[dict[str, Array | None], str]:
@@ -188,7 +221,7 @@ def _backward(tape: Tape, index: int, u: Array) -> tuple[dict[str, Array | None]
 
 def _random_input(tape: Tape, index: int, rng: np.random.Generator) -> Array:
     recorded = tape.inputs[index]
-    drawn = rng.normal(size=recorded.shape)
+    drawn = 2 * noise(rng, recorded.shape)
     x: Array = (drawn + np.copysign(OFF_KINK, drawn)).astype(recorded.dtype)
     with np.errstate(all="ignore"):
         try:
@@ -196,19 +229,6 @@ def _random_input(tape: Tape, index: int, rng: np.random.Generator) -> Array:
         except Exception:  # a layer that takes no negative numbers, say
             usable = False
     return x if usable else recorded
-
-
-def _elementwise(
-    tape: Tape, index: int, x: Array, y: Array, rng: np.random.Generator
-) -> tuple[Array, Array, Array] | None:
-    """Slopes of an elementwise layer, their error, and where there is no kink; None if it is not elementwise."""
-    slope, error, smooth = along(y, tape.eps, lambda t: tape.forward(index, x + t))
-    direction = rng.normal(size=x.shape)
-    mixed, mixed_error, _ = along(y, tape.eps, lambda t: tape.forward(index, x + t * direction))
-    off = np.abs(mixed - slope * direction)[smooth]
-    allowed = (10 * (mixed_error + np.abs(direction) * error))[smooth]
-    scale = float(np.abs(slope).max(initial=0.0))
-    return (slope, error, smooth) if np.all(off <= allowed + 1e-5 * scale) else None
 
 
 def _projections(
@@ -219,7 +239,6 @@ def _projections(
     u: Array,
     given: dict[str, Array | None],
     rng: np.random.Generator,
-    recorded: bool,
 ) -> list[Row]:
     """⟨u, J v⟩ against ⟨backward(u), v⟩ for the input and every parameter."""
     layer, name = tape.layers[index], site(tape.layers, index)
@@ -229,13 +248,12 @@ def _projections(
         at = x if part == "input" else parameters[part]
         if gradient is None or gradient.shape != at.shape:
             continue
-        moves[part] = []
-        for _ in range(DIRECTIONS):
-            v = rng.normal(size=at.shape).astype(at.dtype)
-            same = _same_pieces(layer, x, v) if part == "input" else None
-            moves[part].append((v, *along(y, tape.eps, shifting(tape, index, x, part, v), same)))
+        directions = [noise(rng, at.shape).astype(at.dtype) for _ in range(DIRECTIONS)]
+        found = _along(tape, index, part, x, y, directions)
+        shaped = [a.reshape(len(directions), *y.shape) for a in (found.value, found.error, ~found.kinked)]
+        moves[part] = list(zip(directions, *shaped, strict=True))
     smooth_everywhere = np.logical_and.reduce([move[3] for part in moves.values() for move in part])
-    if (0.0 if recorded else MOSTLY) <= np.mean(smooth_everywhere) < 1:
+    if MOSTLY < np.mean(smooth_everywhere) < 1:
         # A window of max pooling that two entries compete for has no derivative: the others are asked.
         u = np.where(smooth_everywhere, u, 0.0).astype(u.dtype)
         tape.forward(index, x)
@@ -250,8 +268,6 @@ def _projections(
             rows.append(compare(name, part, equation, gradient, np.zeros(at.shape), 0.0))
             continue
         claimed, right, error, size = [], [], [], []
-        if recorded and part == "input" and x.any():  # as above: the layer's gain, were it linear
-            size.append(float(np.linalg.norm(u) * np.linalg.norm(y) / np.linalg.norm(x)))
         for v, change, change_error, smooth in moves[part]:
             kink_error = np.where(smooth, 0.0, np.abs(change))
             right.append(float((u * change).sum()))
@@ -267,29 +283,38 @@ def _projections(
     return rows
 
 
-def _same_pieces(layer: Any, x: Array, v: Array) -> Callable[[float], Array] | None:
-    """For a piecewise linear layer: at which outputs x + t v is on the piece that x is on."""
-    before = pieces(layer, x)
-    return None if before is None else lambda t: np.asarray(pieces(layer, x + t * v) == before)
+def _along(tape: Tape, index: int, part: str, x: Array, y: Array, directions: list[Array]) -> Slopes:
+    """How the outputs change along directions of the input or of a parameter: (directions, outputs)."""
+    value = x if part == "input" else tape.layers[index].parameters[part]
+    kept = np.array(value)
 
-
-def _largest(values: Array) -> float:
-    return float(np.abs(values).max(initial=0.0))
-
-
-def shifting(tape: Tape, index: int, x: Array, part: str, v: Array) -> Callable[[float], Array]:
-    def forward(t: float) -> Array:
+    def evaluate(offsets: Array) -> Array:
+        shifts = np.stack(directions)[:, None] * offsets.reshape((-1,) + (1,) * kept.ndim)
+        shifts = shifts.reshape(-1, *kept.shape)
         if part == "input":
-            return tape.forward(index, x + t * v)
-        value = tape.layers[index].parameters[part]
-        kept = np.array(value)
-        value += t * v
-        try:
-            return np.array(tape.forward(index, x))
-        finally:
-            value[...] = kept
+            values = tape.run(index, (x + shifts).astype(x.dtype))
+        else:
+            values = np.empty((len(shifts), *y.shape), y.dtype)
+            try:
+                for row, shift in zip(values, shifts, strict=True):
+                    np.add(kept, shift, out=value)
+                    row[...] = tape.forward(index, x)
+            finally:
+                value[...] = kept
+        return values.reshape(len(directions), len(offsets), -1)
 
-    return forward
+    return measured(evaluate, y.reshape(-1), tape.eps, float(np.abs(kept).max(initial=0.0)), len(y))
+
+
+def equation_of(name: str, values: Array) -> str:
+    """BP3 for biases and shifts, BP4 for weights and scales: by the name of a parameter, else by its axes.
+
+    >>> equation_of("weight", np.ones(3)), equation_of("beta", np.zeros((3, 4))), equation_of("v", np.zeros(3))
+    ('BP4', 'BP3', 'BP3')
+    """
+    if name[:1].lower() == "b":
+        return "BP3"
+    return "BP4" if name[:1].lower() in ("w", "g") or values.ndim > 1 else "BP3"
 
 
 def _equation(tape: Tape, index: int, part: str) -> str:
@@ -301,3 +326,14 @@ def _equation(tape: Tape, index: int, part: str) -> str:
 def disagreeing(trial: Trial) -> list[Row]:
     """The rows of a trial that disagree."""
     return [row for row in trial.rows if row.verdict is Verdict.DISAGREES]
+
+
+def by_columns(tape: Tape, trial: Trial, part: str, rng: np.random.Generator) -> Array | None:
+    """The right gradient of a part, entry by entry, for layers without a closed form; None if it is too large."""
+    back = Error(trial.u, np.zeros(trial.u.shape))
+    try:
+        if part == "input":
+            return through(tape, trial.index, trial.x, trial.y, back, None, rng).value
+        return by_parameter(tape, trial.index, part, trial.x, trial.y, back, rng).value
+    except TooLarge:
+        return None

@@ -1,54 +1,32 @@
-"""Every entry of every parameter's gradient, from numerical derivatives by the pre-activations.
+"""Every entry of every parameter's gradient, from derivatives of the forward pass alone, from the loss down.
 
-A dense layer is linear in its weights, so dL/dweight = xᵀ · dL/dz exactly; what has to be found numerically is
-dL/dz, of batch × units entries, and one stacked forward pass of the layers above gives whole columns of it.
+The error at the output comes from differences of the loss. Each layer passes it down by the slopes of its own forward:
+a dense layer is linear in its input and its weights, which is tried and not believed, so that dL/dx = dL/dz · weightᵀ
+and dL/dweight = xᵀ · dL/dz are exact; an elementwise layer has one slope for each entry; any other is shifted column by
+column. A network's derivative is the product of its layers': one pass along a random direction holds that against it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
 from ..signals import Array
 from .claimed import Claimed
-from .comparing import compare, shape_trouble, unresolved
-from .differences import Columns, Derivative, Points, confirmed, differentiate, sharpened
-from .entries import Entries, Summed, where_better
+from .columns import TooLarge, by_parameter, through
+from .comparing import ZERO, Spread, compare, shape_trouble, unresolved
+from .differences import COUNT, measured
 from .linear import Linear
+from .local import Nature, equation_of
+from .pointwise import Error, through_elementwise
 from .result import Row, Verdict
 from .tape import Tape, site
 
-MOST_ENTRIES = 20_000
-"""Entries of a parameter that are shifted one by one; each costs four forward passes."""
-
-SHARP = 1e-7
-"""Relative errors above this are measured again with more points."""
-
-ON_KINKS = "units sit exactly on their kinks"
-
-
-class Outputs:
-    """The columns of what layer `level - 1` gives: pre-activations for a dense layer."""
-
-    def __init__(self, tape: Tape, level: int) -> None:
-        self.tape, self.level = tape, level
-        self.base = tape.outputs[level - 1] if level else tape.x
-        self.flat = self.base.reshape(tape.batch, -1)
-        self.count = self.flat.shape[1]
-
-    def evaluate(self, columns: Array, offsets: Array) -> Points:
-        number, points = offsets.shape
-        stack = np.empty((number, points, *self.flat.shape), self.flat.dtype)
-        stack[...] = self.flat
-        each = np.arange(number)
-        shifted = self.flat[:, columns].T[:, None, :] + offsets[:, :, None]
-        stack[each, :, :, columns] = shifted
-        losses, flips = self.tape.above(self.level, stack.reshape(-1, *self.base.shape[1:]), number * points)
-        real = shifted.astype(self.flat.dtype) - self.flat[:, columns].T[:, None, :]
-        shape = (number, points, self.tape.batch)
-        return Points(losses.reshape(shape), flips.reshape(shape), real)
+ASTRAY = 0.01
+"""A network whose derivative is this far from that of its layers, relative to both, is more than their chain."""
 
 
 class Structured:
@@ -57,68 +35,129 @@ class Structured:
     Args:
         tape: the recorded pass.
         claimed: the network's gradients.
-        forms: layer index → its linear form, None for layers that are not linear.
+        natures: what each layer is like, by index.
+        rng: where directions come from.
+
+    Attributes:
+        share: the largest share of one layer's slopes that sat on a kink.
     """
 
-    def __init__(self, tape: Tape, claimed: Claimed, forms: dict[int, Linear | None]) -> None:
-        self.tape, self.claimed, self.forms = tape, claimed, forms
-        self.reference = 0.0
-        self._noises: dict[int, Array] = {}
-        self.mixing = max(tape.mixers, default=-1)
+    def __init__(
+        self, tape: Tape, claimed: Claimed, natures: Mapping[int, Nature], rng: np.random.Generator
+    ) -> None:
+        self.tape, self.claimed, self.natures, self.rng = tape, claimed, natures, rng
+        self.reference = self.share = 0.0
+        self.above: Error | None = None
+        self.sharp = False
+
+    def loss(self) -> tuple[Row, Array | None]:
+        """The loss's gradient compared, and the right one."""
+        tape, output = self.tape, self.tape.output
+        if not np.isfinite(tape.loss_value):
+            return unresolved("loss", "output", "BP1", output.size, f"the loss is {tape.loss_value}"), None
+        if tape.mixes(len(tape.layers)):
+            return unresolved("loss", "output", "BP1", output.size, "the loss mixes samples"), None
+        flat = output.reshape(tape.batch, -1)
+        count = flat.shape[1]
+        stack, each = np.empty((count, COUNT, *flat.shape), flat.dtype), np.arange(count)
+
+        def evaluate(shifts: Array) -> Array:
+            stack[...] = flat
+            stack[each, :, :, each] += shifts[:, None]
+            return tape.losses(stack.reshape(-1, *output.shape)).reshape(count, COUNT, tape.batch)
+
+        reach = np.abs(flat).max(axis=1, initial=0.0)
+        found = measured(evaluate, tape.per_sample, tape.eps, reach, tape.batch)
+        one = Error(np.ones((tape.batch, count)), np.zeros((tape.batch, count)), open=1.0)
+        turned = replace(
+            found,
+            **{name: np.ascontiguousarray(value.T) for name, value in vars(found).items() if name != "noise"},
+        )
+        given = self.claimed.loss_gradient
+        flat_given = None if given is None or given.shape != output.shape else given.reshape(flat.shape)
+        error = through_elementwise(one, turned, flat_given)
+        self.above = replace(
+            error, value=error.value.reshape(output.shape), error=error.error.reshape(output.shape)
+        )
+        self.reference = float(np.abs(error.value).max(initial=0.0))
+        if given is None:
+            return unresolved("loss", "output", "BP1", output.size, "loss.gradient raises"), None
+        row = compare("loss", "output", "BP1", given, self.above.value, self.above.error, eps=tape.eps)
+        self.sharp = row.verdict is Verdict.UNRESOLVED
+        return row, self.above.value
 
     def rows(self) -> list[Row]:
-        """One row for each parameter, from the output down."""
-        rows: list[Row] = []
-        for index in reversed(range(len(self.tape.layers))):
-            if getattr(self.tape.layers[index], "parameters", {}):
-                rows += self._layer(index)
+        """One row for each parameter, from the output down; `loss` comes first."""
+        tape, rows = self.tape, []
+        owners = [index for index, layer in enumerate(tape.layers) if getattr(layer, "parameters", {})]
+        why = ""
+        for index in reversed(range(min(owners, default=len(tape.layers)), len(tape.layers))):
+            if index in owners:
+                rows += self._layer(index, why)
+            if index > owners[0] and self.above is not None:
+                try:
+                    self.above = self._through(index, self.above)
+                except TooLarge:
+                    size = tape.inputs[index][0].size
+                    self.above = None
+                    why = f"{site(tape.layers, index)} above it has {size:,} inputs: too many to shift one by one"
+        if owners and self.above is not None and not self._is_chain(owners[0], self.above):
+            reason = "the network's derivative is not that of its layers: do they share something beside x?"
+            rows = [unresolved(r.layer, r.parameter, r.equation, r.entries, reason) for r in rows]
         return rows
-
-    def loss_derivative(self) -> tuple[Array, Array]:
-        """dLoss/doutput (batch, outputs) and its error, whatever the loss says."""
-        columns = Outputs(self.tape, len(self.tape.layers))
-        right = self._derivative(columns, len(self.tape.layers))
-        value, error = right.settled(self.claimed.loss_gradient)
-        if not self._agrees(value, error, self.claimed.loss_gradient):
-            value, error = self._measured(confirmed, columns, right, len(self.tape.layers)).settled(
-                self.claimed.loss_gradient
-            )
-        self.reference = max(self.reference, float(np.abs(value).max(initial=0.0)))
-        return value, error
 
     # --- inside -----------------------------------------------------------------------------------------------
 
-    def _layer(self, index: int) -> list[Row]:
+    def _through(self, index: int, above: Error) -> Error:
+        """The error below a layer."""
+        tape, nature = self.tape, self.natures[index]
+        if nature.form:
+            weight = np.asarray(tape.layers[index].parameters[nature.form.weight], np.float64)
+            doubt, size = above.error + 4 * tape.eps * np.abs(above.value), np.abs(weight).T
+            most = above.open * float(size.sum(axis=0).max(initial=0.0))
+            return replace(above, value=above.value @ weight.T, error=doubt @ size, open=most)
+        if nature.slopes is not None:
+            claimed = self._delta(index - 1) if nature.slopes.kinked.any() else None
+            below = through_elementwise(above, nature.slopes, claimed)
+        else:
+            below = through(
+                tape, index, tape.inputs[index], tape.outputs[index], above, self._delta(index - 1), self.rng
+            )
+        self.share = max(self.share, below.share)
+        return below
+
+    def _delta(self, index: int) -> Array | None:
+        return self.claimed.chain.deltas[index] if index >= 0 else None
+
+    def _layer(self, index: int, why: str) -> list[Row]:
         tape, name = self.tape, site(self.tape.layers, index)
-        parameters = tape.layers[index].parameters
-        form = self.forms[index]
+        parameters, form = tape.layers[index].parameters, self.natures[index].form
         reason = self._obstacle(index)
+        if self.above is not None:
+            self.reference = max(self.reference, float(np.abs(self.above.value).max(initial=0.0)))
+        if form and self.above is not None and not reason:
+            return self._linear_rows(index, form, self.above)
         rows = []
-        mixed = index < self.mixing
-        if form and not reason and not mixed:
-            derivative = self._derivative(Outputs(tape, index + 1), index + 1)
-            rows = self._linear_rows(index, form, derivative)
-            if any(row.verdict is Verdict.DISAGREES for row in rows):
-                again = self._measured(confirmed, Outputs(tape, index + 1), derivative, index + 1)
-                rows = self._linear_rows(index, form, again)
-                return rows
-            for widen in (1.0, 4.0):
-                if all(row.worst <= SHARP for row in rows):
-                    break
-                derivative = self._measured(sharpened, Outputs(tape, index + 1), derivative, index + 1, widen)
-                rows = self._linear_rows(index, form, derivative)
-            return rows
         for parameter, values in parameters.items():
-            why_each = f"{site(tape.layers, self.mixing)} mixes samples" if mixed else "not x @ weight + bias"
-            too_many = f"{values.size:,} entries and {why_each}: too many to shift one by one"
-            why = reason or (too_many if values.size > MOST_ENTRIES else "")
+            stop = reason or why
             if values.dtype.kind != "f":
-                why = f"it is {values.dtype}: only floating-point parameters have gradients"
-            trouble = shape_trouble(self.claimed.gradients.get((index, parameter)), values.shape)
-            if why and not (trouble and not reason):
-                rows.append(unresolved(name, parameter, equation_of(parameter, values), values.size, why))
-            else:
-                rows.append(self._entry_row(index, parameter))
+                stop = f"it is {values.dtype}: only floating-point parameters have gradients"
+            given = self.claimed.gradients.get((index, parameter))
+            trouble = shape_trouble(given, values.shape)
+            if self.above is not None and not stop:
+                try:
+                    found = by_parameter(
+                        tape, index, parameter, tape.inputs[index], tape.outputs[index], self.above, self.rng
+                    )
+                except TooLarge:
+                    stop = f"{values.size:,} entries, not x @ weight + bias: too many to shift one by one"
+            if stop and not (trouble and not reason):
+                rows.append(unresolved(name, parameter, equation_of(parameter, values), values.size, stop))
+                continue
+            if stop:
+                found = Error(np.zeros(values.shape), np.zeros(values.shape))
+            total = max(found.total, tape.outputs[index].size * found.open)
+            rows.append(self._row(index, parameter, found.value, found.error, found.kinks, total))
         return rows
 
     def _obstacle(self, index: int) -> str:
@@ -128,98 +167,57 @@ class Structured:
         broken = self.claimed.broken
         if broken and index <= broken.index and not any(key[0] == index for key in self.claimed.gradients):
             return broken.short
-        if self.mixing == len(self.tape.layers):
+        if self.tape.mixes(len(self.tape.layers)):
             return "the loss mixes samples, so it cannot be told whose change is whose"
         return ""
 
-    def _linear_rows(self, index: int, form: Linear, derivative: Derivative) -> list[Row]:
-        tape, layer = self.tape, self.tape.layers[index]
-        dz, error = derivative.settled(self.claimed.deltas[index])
-        self.reference = max(self.reference, float(np.abs(dz).max(initial=0.0)))
-        x = tape.inputs[index]
-        kinks = int(derivative.kinked.sum())
-        # Sums over the batch are rounded once more. Samples err independently: squares add up.
-        variance = (error + 4 * tape.eps * np.abs(dz)) ** 2
-        right = {form.weight: (x.T @ dz, np.sqrt((x * x).T @ variance))}
-        if form.bias:
-            right[form.bias] = (dz.sum(axis=0), np.sqrt(variance.sum(axis=0)))
-        rows = [
-            compare(
-                site(tape.layers, index), parameter, equation_of(parameter, layer.parameters[parameter]),
-                self.claimed.gradients.get((index, parameter)), *right[parameter],
-                kinks=kinks, eps=tape.eps, reference=self.reference,
+    def _linear_rows(self, index: int, form: Linear, above: Error) -> list[Row]:
+        tape, x = self.tape, self.tape.inputs[index]
+        doubt = above.error + 4 * tape.eps * np.abs(above.value)  # sums over the batch are rounded once more
+        rows = []
+        for parameter in tape.layers[index].parameters:
+            right, inputs = above.value.sum(axis=0), np.ones((1, 1))
+            spread: Array | Spread = doubt.sum(axis=0)
+            if parameter == form.weight:
+                right, inputs, spread = x.T @ above.value, x, Spread(np.abs(x), doubt)
+            total = (
+                len(x) * float(np.abs(inputs).max(initial=0.0)) * float(np.abs(above.value).max(initial=0.0))
             )
-            for parameter in layer.parameters
-        ]  # fmt: skip
-        return [_explained(row, derivative) for row in rows]
+            rows.append(self._row(index, parameter, right, spread, above.kinks, total))
+        return rows
 
-    def _entry_row(self, index: int, parameter: str) -> Row:
-        tape, values = self.tape, self.tape.layers[index].parameters[parameter]
-        claimed = self.claimed.gradients.get((index, parameter))
-        columns = Entries(tape, index, parameter)
-        derivative = self._derivative(columns, index + 1)
-
-        def row(derivative: Derivative) -> Row:
-            dz, error = derivative.settled(None)
-            error = np.where(derivative.kinked, error + np.abs(derivative.left - derivative.right), error)
-            compared = compare(
-                site(tape.layers, index), parameter, equation_of(parameter, values), claimed,
-                dz.sum(axis=0).reshape(values.shape), error.sum(axis=0).reshape(values.shape),
-                kinks=int(derivative.kinked.sum()), eps=tape.eps, reference=self.reference,
-            )  # fmt: skip
-            return _explained(compared, derivative)
-
-        first = row(derivative)
-        if first.verdict is Verdict.DISAGREES:
-            return row(self._measured(confirmed, columns, derivative, index + 1))
-        return first if first.verdict is Verdict.AGREES else row(self._summed(columns, derivative, index + 1))
-
-    def _summed(self, columns: Columns, derivative: Derivative, level: int) -> Derivative:
-        """The same derivative, from the loss of the whole batch wherever that is better known."""
+    def _row(
+        self, index: int, parameter: str, right: Array, error: Array | Spread, kinks: int, total: float
+    ) -> Row:
         tape = self.tape
-        base = tape.per_sample.sum(keepdims=True)
-        noise = np.sqrt((self._noise(level) ** 2).sum(keepdims=True))
-        whole = Summed(columns)
-        found = differentiate(whole, base, noise, tape.eps)
-        for widen in (1.0, 4.0):
-            found = sharpened(whole, found, base, noise, tape.eps, widen)
-        return where_better(derivative, found)
+        compared = partial(
+            compare, site(tape.layers, index), parameter, equation_of(parameter, tape.layers[index].parameters[parameter]),
+            self.claimed.gradients.get((index, parameter)), right, error, kinks=kinks, eps=tape.eps,
+        )  # fmt: skip
+        row = compared(reference=max(self.reference, total))
+        if row.verdict is Verdict.UNRESOLVED and np.isfinite(row.numeric):
+            # What cancels in the sums over the batch is known no better than its parts.
+            part = compared(scale=max(total, ZERO * self.reference))
+            if part.verdict is Verdict.AGREES:
+                return replace(
+                    part,
+                    reason="units above are saturated, or terms cancel: as far as rounding lets it be known",
+                )
+        return row
 
-    def _noise(self, level: int) -> Array:
-        if level not in self._noises:
-            self._noises[level] = self.tape.noise(level)
-        return self._noises[level]
-
-    def _derivative(self, columns: Columns, level: int) -> Derivative:
-        return differentiate(columns, self.tape.per_sample, self._noise(level), self.tape.eps)
-
-    def _measured(
-        self,
-        how: Callable[..., Derivative],
-        columns: Columns,
-        derivative: Derivative,
-        level: int,
-        *more: float,
-    ) -> Derivative:
-        return how(columns, derivative, self.tape.per_sample, self._noise(level), self.tape.eps, *more)
-
-    def _agrees(self, value: Array, error: Array, claimed: Array | None) -> bool:
-        row = compare("", "", "", claimed, value, error, eps=self.tape.eps)
-        return row.verdict is not Verdict.DISAGREES
-
-
-def _explained(row: Row, derivative: Derivative) -> Row:
-    if row.verdict is Verdict.UNRESOLVED and derivative.kinked.any():
-        return replace(row, reason=ON_KINKS)
-    return row
-
-
-def equation_of(name: str, values: Array) -> str:
-    """BP3 for biases and shifts, BP4 for weights and scales: by the name of a parameter, else by its axes.
-
-    >>> equation_of("weight", np.ones(3)), equation_of("beta", np.zeros((3, 4))), equation_of("v", np.zeros(3))
-    ('BP4', 'BP3', 'BP3')
-    """
-    if name[:1].lower() == "b":
-        return "BP3"
-    return "BP4" if name[:1].lower() in ("w", "g") or values.ndim > 1 else "BP3"
+    def _is_chain(self, index: int, at: Error) -> bool:
+        """Whether the loss moves with the output of layer `index` as the layers' derivatives say."""
+        tape, base = self.tape, self.tape.outputs[index]
+        if at.kinks or not np.isfinite(at.value).all() or self.sharp:
+            return True
+        step = tape.eps ** (1 / 3)
+        direction = self.rng.choice(np.array([-1.0, 1.0]), base.shape)
+        stack = np.stack([base + step * direction, base - step * direction]).astype(base.dtype)
+        for above in range(index + 1, len(tape.layers)):
+            stack = tape.run(above, stack)
+        up, down = tape.losses(stack).sum(axis=1)
+        terms = at.value * direction
+        size = float(np.sqrt((terms * terms).sum()))
+        rounding = 100 * tape.eps * float(np.abs(tape.per_sample).sum()) / step
+        off = abs(float(up - down) / (2 * step) - float(terms.sum()))
+        return not off > ASTRAY * size + rounding + 10 * float(at.error.sum())

@@ -2,29 +2,15 @@
 
 from __future__ import annotations
 
-import inspect
+import math
 from typing import Any
 
 import numpy as np
 
 from ..errors import UserError
 from ..signals import Array
-from .claimed import BackwardError, Claimed, RandomLossError
 from .coupling import coupled
-from .differences import POINTS, roughness
 from .independent import generators
-from .slopes import pieces
-
-AGAIN = 1e-9
-"""Two runs of the same pass may differ by this much, relative to the largest entry."""
-
-WIGGLES = 8
-DIRECTIONS = 2
-TREMOR = 1e-5
-"""Step of the fourth differences that show noise; what is smooth changes by its fourth power."""
-
-FINER = 0.1
-"""What that step is multiplied with to tell noise from a sharp bend, as of a norm over almost equal numbers."""
 
 
 class Tape:
@@ -37,7 +23,6 @@ class Tape:
 
     Attributes:
         inputs, outputs: arrays of every layer (batch, …); copies.
-        mixers: layers (the number of layers: the loss) that mix samples, as batch normalisation does.
         per_sample: each sample's share of the loss (batch,); they add up to `loss_value`.
         eps: machine epsilon of the coarsest layer.
         changed: (layer index, parameter) that a pass changed, which no pass must; put back at once.
@@ -65,9 +50,9 @@ class Tape:
         self._states: list[list[tuple[np.random.Generator, Any]]] = []
         self.inputs: list[Array] = []
         self.outputs: list[Array] = []
+        self._mixes: dict[int, bool] = {}
         self._record()
         self._weigh()
-        self.mixers = {index for index in range(len(self.layers) + 1) if coupled(self, index)}
 
     @property
     def output(self) -> Array:
@@ -90,86 +75,36 @@ class Tape:
         for index, x in enumerate(self.inputs):
             self.forward(index, x)
 
-    def above(self, level: int, stack: Array, copies: int) -> tuple[Array, Array]:
-        """Runs layers `level` and up on stacked copies of the batch.
+    def run(self, index: int, stack: Array) -> Array:
+        """Layer `index` on copies of the batch (copies, batch, …), each by itself; may be a reused buffer."""
+        copies, batch = stack.shape[:2]
+        # Random: the mask of the batch, again for every copy. Mixing: a copy must not see the others.
+        if self._states[index] or self.mixes(index):
+            return np.stack([np.array(self.forward(index, block)) for block in stack])
+        output = self.layers[index].forward(stack.reshape(copies * batch, *stack.shape[2:]))
+        result: Array = output.reshape(copies, batch, *output.shape[1:])
+        return result
 
-        Args:
-            level: index of the first layer to run; the number of layers runs the loss only.
-            stack: (copies · batch, …), the input of that layer.
-            copies: how many batches are stacked.
+    def losses(self, outputs: Array) -> Array:
+        """Each sample's share of the loss (copies, batch) for copies of the output (copies, batch, …)."""
+        copies = len(outputs)
+        target = np.concatenate([self.y] * copies)
+        losses = np.asarray(self.loss.per_sample(outputs.reshape(-1, *outputs.shape[2:]), target))
+        return losses.reshape(copies, self.batch) * self.weight
 
-        Returns:
-            Per-sample losses (copies, batch), and how many ReLU-like units of each sample are on another side of
-            their kink than in the recorded pass (copies, batch).
-        """
-        flips = np.zeros((copies, self.batch), np.int64)
-        for index in range(level, len(self.layers)):
-            layer = self.layers[index]
-            side = pieces(layer, stack)
-            if side is not None:
-                before = pieces(layer, self.inputs[index]).reshape(self.batch, -1)
-                flips += np.count_nonzero(side.reshape(copies, self.batch, -1) != before, axis=2)
-            if index in self.mixers:  # what flips in one sample is felt by all
-                flips[...] = flips.sum(axis=1, keepdims=True)
-            # Random: the mask of the batch, again for every copy. Mixing: a copy must not see the others.
-            if self._states[index] or index in self.mixers:
-                blocks = stack.reshape((copies, self.batch, *stack.shape[1:]))
-                stack = np.concatenate([np.array(self.forward(index, block)) for block in blocks])
-            else:
-                stack = layer.forward(stack)
-        target = np.tile(self.y, (copies,) + (1,) * (self.y.ndim - 1))
-        losses = np.asarray(self.loss.per_sample(stack, target)).reshape(copies, self.batch)
-        return losses * self.weight, flips
+    def mixes(self, index: int) -> bool:
+        """Whether layer `index` (the number of layers: the loss) mixes samples, as batch normalisation does."""
+        if index not in self._mixes:
+            self._mixes[index] = coupled(self, index)
+        return self._mixes[index]
 
-    def noise(self, level: int) -> Array:
-        """Rounding noise of the per-sample losses (batch,), as a standard deviation, seen from layer `level`.
+    def separate(self, index: int) -> None:
+        """Notes that layer `index` is known not to mix samples."""
+        self._mixes[index] = False
 
-        Measured: the input of that layer is moved by a unit in the last place; and far enough for a layer that
-        computes in float32 behind a float64 face to show its steps.
-        """
-        base = self.outputs[level - 1] if level else self.x
-        rng = np.random.default_rng(0)
-        wiggles = base * (1 + self.eps * rng.choice([-1.0, 1.0], (WIGGLES, *base.shape)))
-        direction = rng.normal(size=(DIRECTIONS, 1, *base.shape))
-        change, moved = self._shaken(level, wiggles, TREMOR * direction)
-        noise: Array = np.sqrt(np.mean(change**2, axis=0)) + 0.5 * self.eps * np.abs(self.per_sample)
-        floor, usual = roughness(moved), 30 * float(np.median(noise))
-        if floor > usual:
-            _, finer = self._shaken(level, wiggles[:0], FINER * TREMOR * direction)
-            floor = min(floor, roughness(finer))
-            if floor > usual:
-                floor = 3 * roughness(moved, 1.0)  # rounding to float32 is uneven: count with the worst
-        return np.maximum(noise, floor)
-
-    def _shaken(self, level: int, wiggles: Array, direction: Array) -> tuple[Array, Array]:
-        """Changes of the per-sample losses at inputs of layer `level`: at wiggles (copies, batch), and at `POINTS`
-        along directions (directions · batch, points) where nothing flips."""
-        base = self.outputs[level - 1] if level else self.x
-        moves = base + POINTS.reshape((-1,) + (1,) * base.ndim) * direction
-        stack = np.concatenate([wiggles, moves.reshape(-1, *base.shape)]).astype(base.dtype)
-        losses, flips = self.above(level, stack.reshape(-1, *base.shape[1:]), len(stack))
-        change, first = losses - self.per_sample, len(wiggles)
-        shape = (len(direction), len(POINTS), self.batch)
-        smooth = ~flips[first:].reshape(shape).any(axis=1)
-        return change[:first], change[first:].reshape(shape).swapaxes(1, 2)[smooth]
-
-    def claimed(self) -> Claimed:
-        """Runs the network's own forward and backward, then its layers one by one."""
-        self._clear()
-        gradients = self._differentiate()
-        again = self._differentiate()
-        skipping = None
-        if _takes(getattr(self.network, "differentiate", None), "input_gradient"):
-            self._clear()
-            skipping = self._differentiate(input_gradient=False)
-        self._clear()
-        deltas, loss_gradient, broken = self._chain()
-        self.restore()
-        chained = self.layer_gradients()
-        if broken and not gradients:
-            gradients = again = {key: value for key, value in chained.items() if key[0] > broken.index}
-            skipping = None
-        return Claimed(gradients, again, skipping, chained, loss_gradient, deltas, broken)
+    def forget(self, index: int) -> None:
+        """Takes `separate` back."""
+        self._mixes.pop(index, None)
 
     def draws(self, index: int) -> bool:
         """Whether layer `index` draws random numbers."""
@@ -204,23 +139,8 @@ class Tape:
             self.inputs.append(given)
             self.outputs.append(output)
             x = output
-        output = self.output
         kinds = [o.dtype for o in self.outputs if o.dtype.kind == "f"]
         self.eps = max((float(np.finfo(kind).eps) for kind in kinds), default=float(np.finfo(np.float64).eps))
-        twice = self.x
-        for index in range(len(self.layers)):
-            twice = np.array(self.forward(index, twice))
-        if not np.array_equal(twice, output, equal_nan=True):
-            raise RandomLossError([float(self.loss(np.array(o), self.y)) for o in (output, twice)])
-        self.rewind()
-        whole = np.array(self.network.forward(self.x))
-        if whole.shape != output.shape or not np.allclose(
-            whole, output, rtol=1e4 * self.eps, atol=0, equal_nan=True
-        ):
-            raise UserError(
-                "network.forward is not the chain of its layers",
-                help="gradcheck needs network.layers in the order in which forward runs them",
-            )
 
     def _weigh(self) -> None:
         """Finds how per-sample losses make up the loss, and whether the loss is the same twice."""
@@ -229,10 +149,7 @@ class Tape:
                 f"the loss {type(self.loss).__name__} has no per_sample",
                 help="give it per_sample(output, target) -> (batch,); gradcheck differentiates each sample by itself",
             )
-        values = [float(self.loss(np.array(self.output), self.y)) for _ in range(2)]
-        self.loss_value = values[0]
-        if values[0] != values[1] and not np.isnan(values).all():
-            raise RandomLossError(values)
+        self.loss_value = float(self.loss(np.array(self.output), self.y))
         per_sample = np.asarray(self.loss.per_sample(np.array(self.output), self.y))
         if per_sample.shape != (self.batch,):
             raise UserError(
@@ -241,16 +158,44 @@ class Tape:
             )
         total = float(per_sample.sum())
         for weight in (1 / self.batch, 1.0):
-            if np.isclose(total * weight, self.loss_value, rtol=1e4 * self.eps, atol=0, equal_nan=True):
+            if _near(total * weight, self.loss_value, 1e4 * self.eps):
                 self.weight = weight
                 break
         else:
+            again = float(self.loss(np.array(self.output), self.y))
+            if again != self.loss_value:
+                raise RandomLossError([self.loss_value, again])
             raise UserError(
                 f"the loss is {self.loss_value:.6g}, but its samples have mean {total / self.batch:.6g} "
                 f"and sum {total:.6g}",
                 help="loss(output, target) must be the mean or the sum of loss.per_sample(output, target)",
             )
         self.per_sample = per_sample * self.weight
+
+    def compare_with_whole(self, whole: Any) -> None:
+        """Whether the network is the chain of its layers, and gives the same twice.
+
+        Args:
+            whole: what a pass through the network gave; it is run once more if that is no output.
+        """
+        output = self.output
+        if not isinstance(whole, np.ndarray) or whole.shape != output.shape:
+            self.rewind()
+            whole = np.array(self.network.forward(self.x))
+        if np.array_equal(whole, output, equal_nan=True):
+            return
+        twice = self.x
+        for index in range(len(self.layers)):
+            twice = np.array(self.forward(index, twice))
+        if not np.array_equal(twice, output, equal_nan=True):
+            raise RandomLossError([float(self.loss(np.array(o), self.y)) for o in (output, twice)])
+        if whole.shape != output.shape or not np.allclose(
+            whole, output, rtol=1e4 * self.eps, atol=0, equal_nan=True
+        ):
+            raise UserError(
+                "network.forward is not the chain of its layers",
+                help="gradcheck needs network.layers in the order in which forward runs them",
+            )
 
     def restore(self) -> None:
         """Puts back every parameter that a pass changed or replaced, and remembers which."""
@@ -273,55 +218,28 @@ class Tape:
             if name in self._arrays[index]:
                 layer.gradients[name] = self._arrays[index][name]
 
-    def _clear(self) -> None:
+    def clear_all(self) -> None:
+        """Zeroes all gradients."""
         for index in range(len(self.layers)):
             self.clear(index)
 
-    def _differentiate(self, **how: bool) -> dict[tuple[int, str], Array]:
-        self.rewind()
-        try:
-            if hasattr(self.network, "differentiate"):
-                self.network.differentiate(self.x, self.y, **how)
-            else:
-                output = self.network.forward(self.x)
-                self.network.backward(self.loss.gradient(output, self.y))
-        except Exception:  # the chain below finds out which layer it was
-            return {}
-        finally:
-            self.restore()
-        return self.layer_gradients()
-
-    def _chain(self) -> tuple[list[Array | None], Array | None, BackwardError | None]:
-        self.rewind()
-        x = self.x
+    def fill(self, value: float) -> None:
+        """Puts a number into every gradient."""
         for layer in self.layers:
-            x = layer.forward(x)
-        deltas: list[Array | None] = [None] * len(self.layers)
-        try:
-            loss_gradient = np.array(self.loss.gradient(np.array(x), self.y))
-        except Exception as error:
-            return deltas, None, BackwardError(len(self.layers), "loss.gradient", error)
-        gradient: Any = loss_gradient
-        for index in reversed(range(len(self.layers))):
-            deltas[index] = np.array(gradient)
-            try:
-                gradient = self.layers[index].backward(gradient)
-            except Exception as error:
-                return (
-                    deltas,
-                    loss_gradient,
-                    BackwardError(index, f"{site(self.layers, index)}.backward", error),
-                )
-            if gradient is None:
-                break
-        return deltas, loss_gradient, None
+            for gradient in getattr(layer, "gradients", {}).values():
+                if isinstance(gradient, np.ndarray):
+                    gradient[...] = value
 
 
-def _takes(function: Any, keyword: str) -> bool:
-    try:
-        return keyword in inspect.signature(function).parameters
-    except (TypeError, ValueError):
-        return False
+def _near(a: float, b: float, relative: float) -> bool:
+    return a == b or abs(a - b) <= relative * abs(b) or (math.isnan(a) and math.isnan(b))
+
+
+class RandomLossError(Exception):
+    """The loss gave two values for the same output."""
+
+    def __init__(self, values: list[float]) -> None:
+        super().__init__(f"the loss is random: same parameters gave {values[0]:.6g} and {values[1]:.6g}")
 
 
 def site(layers: list[Any], index: int) -> str:

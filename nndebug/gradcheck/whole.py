@@ -9,6 +9,7 @@ import numpy as np
 
 from ..signals import Array
 from .blackbox import gradcheck_function
+from .claimed import Claimed
 from .independent import independent
 from .probe import probe
 from .result import GradCheck
@@ -30,7 +31,7 @@ def gradcheck_whole(
     with np.errstate(all="ignore"):
         inputs, targets, origin = probe(copied, x, y, samples, np.random.default_rng(seed))
         tape = Tape(copied, inputs, targets)
-        claimed = tape.claimed().gradients
+        claimed = Claimed(tape).gradients
     homes = {
         f"{site(tape.layers, index)}.{name}": (index, name)
         for index in reversed(range(len(tape.layers)))

@@ -1,4 +1,4 @@
-"""Networks that bend too sharply for differences through all of them: their layers decide, and hide no mistake."""
+"""Networks that bend too sharply for differences through all of them: it takes the slopes of each layer."""
 
 import numpy as np
 import pytest
@@ -30,10 +30,9 @@ def constant_features(second=Dense, norm=BatchNorm):
     )  # fmt: skip
 
 
-def test_a_norm_over_a_constant_is_decided_layer_by_layer():
+def test_a_norm_over_a_constant_agrees():
     results = [gradcheck(constant_features(), samples=23, seed=seed) for seed in range(5)]
     assert all(results), results
-    assert any("layer by layer" in row.reason for result in results for row in result.rows)
 
 
 class OneEntryOff(Dense):

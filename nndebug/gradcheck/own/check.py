@@ -14,8 +14,9 @@ from ...adapters.attributes.members import Path, name_of
 from ...errors import UserError
 from ...signals import Array
 from ..blackbox import gradcheck_function
+from ..claimed import Claimed
 from ..comparing import unresolved
-from ..linear import linear_form
+from ..local import nature_of
 from ..result import Fault, GradCheck, Row, Verdict
 from ..structured import Structured
 from ..tape import Tape
@@ -144,8 +145,9 @@ def _layer_by_layer(
     y = target.encoded(own.y, passed.activations[-1].shape[1])
     network = Rebuilt(layers, values, LossView(target.loss.per_sample, target.loss.gradient, mean), claims)
     tape = Tape(network, passed.x, y)
-    forms = {index: linear_form(tape, index, rng) for index in range(len(tape.layers))}
-    structured = Structured(tape, tape.claimed(), forms)
+    natures = {index: nature_of(tape, index, rng) for index in range(len(tape.layers))}
+    structured = Structured(tape, Claimed(tape), natures, rng)
+    structured.loss()
     rows = structured.rows()
     faults: list[Fault] = []
     if target.broadcast:

@@ -1,0 +1,136 @@
+"""What an elementwise layer makes of an error, found by running its forward: never its backward.
+
+All its entries are shifted at once, and whether no output depends on another place is checked along a random direction.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+
+from ..signals import Array
+from .differences import COUNT, Slopes, offsets, settled, sharpened, slopes, steps
+from .tape import Tape
+
+
+@dataclass(frozen=True)
+class Error:
+    """dLoss by some array: how far the loss moves with each of its entries.
+
+    Attributes:
+        value: the derivative.
+        error: its estimated absolute error.
+        kinks: derivatives behind it that sat on a kink.
+        share: the largest share of one layer's derivatives that did.
+        total: largest sum of absolute terms of an entry, of which it is what does not cancel; 0 if not known.
+        open: what the largest entry might be if nothing above were saturated: every slope at least 1.
+    """
+
+    value: Array
+    error: Array
+    kinks: int = 0
+    share: float = 0.0
+    total: float = 0.0
+    open: float = 0.0
+
+
+def elementwise(
+    tape: Tape, index: int, points: list[tuple[Array, Array]], rng: np.random.Generator
+) -> list[Slopes] | None:
+    """Slopes of a layer whose every output depends on the input in its own place; None if it is no such layer.
+
+    Args:
+        tape: the recorded pass.
+        index: index of the layer.
+        points: inputs and outputs (batch, …) at which the slopes are wanted.
+        rng: where the direction comes from along which that is tried.
+
+    Returns:
+        For every point slopes of shape (1, entries).
+    """
+    eps = tape.eps
+    middle = steps(eps)[1]
+    shape = points[0][0].shape
+    away = rng.uniform(0.5, 1.0, shape)
+    direction = rng.choice(np.array([-1.0, 1.0]), shape) * away
+    stack = np.empty((len(points), COUNT + 4, *shape), points[0][0].dtype)
+    for copies, (x, _) in zip(stack, points, strict=True):
+        copies[...] = x
+        copies[:COUNT] += offsets(eps).reshape((COUNT,) + (1,) * x.ndim)
+        copies[COUNT] += middle * direction
+        copies[COUNT + 1] -= middle * direction
+        copies[COUNT + 2] += away  # all the others lie evenly around x: a mean over all copies would not show
+    if not tape.draws(index):
+        tape.separate(index)  # true, or the last copy differs from what was recorded
+    flat = stack.reshape(-1, *shape)
+    values = tape.run(index, flat)
+    if values.shape[1:] != shape:
+        tape.forget(index)
+        return None
+    values = values.reshape(len(points), COUNT + 4, -1)
+    found = []
+    for (x, y), there in zip(points, values, strict=True):
+        base = y.reshape(-1)
+        if not _same(there[-1], base, eps):
+            tape.forget(index)
+            return None
+        result = slopes(there[None, :COUNT], base, eps, np.abs(x).reshape(-1), len(x))
+        result = sharpened(result, partial(_at, tape, index, x), base, eps, np.abs(x).reshape(-1), len(x))
+        if not holds(result, direction.reshape(-1), there[COUNT] - there[COUNT + 1], middle):
+            tape.forget(index)
+            return None
+        found.append(result)
+    return found
+
+
+def through_elementwise(back: Error, found: Slopes, claimed: Array | None) -> Error:
+    """The error below an elementwise layer, from the one above it."""
+    shape, u = back.value.shape, back.value
+    value, error = found.value.reshape(shape), found.error.reshape(shape)
+    right = u * value
+    spread = np.abs(u) * error + np.abs(value) * back.error
+    opened = back.open * max(1.0, float(np.max(np.abs(value), where=np.isfinite(value), initial=0.0)))
+    kinks = int(np.count_nonzero(found.kinked))
+    if not kinks:
+        return replace(back, value=right, error=spread, open=opened)
+    kinked, left, other = (a.reshape(shape) for a in (found.kinked, found.left, found.right))
+    side = np.abs(u) * found.side_error.reshape(shape) + np.maximum(np.abs(left), np.abs(other)) * back.error
+    return Error(
+        np.where(kinked, settled(u * left, u * other, claimed), right),
+        np.where(kinked, side, spread),
+        back.kinks + kinks,
+        max(back.share, kinks / u.size),
+        open=opened,
+    )
+
+
+def _at(tape: Tape, index: int, x: Array, shifts: Array) -> Array:
+    """Outputs of a layer with its whole input shifted: (1, shifts, outputs)."""
+    stack = x + shifts.reshape((-1,) + (1,) * x.ndim)
+    return np.array(tape.run(index, stack.astype(x.dtype))).reshape(1, len(shifts), -1)
+
+
+def _same(found: Array, expected: Array, eps: float) -> bool:
+    """Whether two runs gave the same, to within rounding."""
+    if np.array_equal(found, expected):
+        return True
+    return np.allclose(found, expected, rtol=1e4 * eps, atol=1e3 * eps, equal_nan=True)
+
+
+def holds(found: Slopes, direction: Array, change: Array, step: float) -> bool:
+    """Whether slopes of one column explain how all outputs change along a direction.
+
+    Args:
+        found: the slopes (1, outputs).
+        direction: how far each entry moves, at most 1 (outputs,).
+        change: outputs at +step · direction minus those at -step · direction (outputs,).
+        step: the step.
+    """
+    value, error = found.value[0], found.error[0]
+    off = np.abs(change / (2 * step) - value * direction)
+    allowed = 10 * (error + found.noise / step)
+    # A smooth function bends by (h/scale)² within the step.
+    allowed += 1e-5 * float(np.max(np.abs(value), where=np.isfinite(value), initial=0.0))
+    return bool((off <= allowed)[found.near[0]].all())
