@@ -89,6 +89,7 @@ ALLOWED = {
     "nndebug.evaluation": {"numpy", *SUMMARIES},
     "nndebug.evaluation.trial": {"numpy", *SUMMARIES, "nndebug.recorder", "nndebug.evaluation.check"},
     "nndebug.faults": {"numpy", "nndebug.core", "nndebug.signals", *BASE},
+    "nndebug.exporting": {"nndebug.findings", "nndebug.run", *BASE},
     "nndebug.session": {"numpy", "nndebug"},
     "nndebug.manifest": {"numpy", *SUMMARIES, "nndebug.adapters"},
     "nndebug.drawing": {"numpy", "rich", "nndebug"},

@@ -14,7 +14,7 @@ from .. import __version__
 from ..errors import UserError, did_you_mean
 from .common import Parser
 
-COMMANDS = ("demo", "train", "gradcheck", "inspect", "check", "report", "compare", "watch", "rule")
+COMMANDS = ("demo", "train", "gradcheck", "inspect", "check", "report", "compare", "watch", "export", "rule")
 """In the order of `--help`. Each is a module here that imports nothing heavy before it runs."""
 
 FAILED = 2
