@@ -1,0 +1,64 @@
+"""Random healthy experiments are the same everywhere, and every kind of fault can be planted into one that trains."""
+
+import copy
+
+import numpy as np
+import pytest
+
+pytest.importorskip("sklearn", reason="scikit-learn is not installed: pip install -e '.[dev]'")
+
+from benchmarks.false_alarms import interval, table
+from benchmarks.faults.generate import make, train
+from benchmarks.faults.healthy import healthy
+from benchmarks.faults.planting import PLANTS
+from benchmarks.faults.sources import SOURCES
+from nndebug.causes.vocabulary import Kind
+
+SMALL = ("wine", "cancer", "diabetes", "xor")
+
+
+def test_an_experiment_is_its_number():
+    assert healthy(7) == healthy(7)
+    assert len({str(healthy(number)) for number in range(50)}) == 50
+
+
+def test_every_source_is_drawn_and_loads():
+    for name, source in SOURCES.items():
+        if name != "mnist":
+            data = source.load(0)
+            assert data.classes == source.classes and len(data.train[0]) == source.rows, name
+    assert {healthy(number)[0] for number in range(200)} == set(SOURCES)
+
+
+@pytest.mark.parametrize("kind", PLANTS)
+def test_a_plant_is_a_cause_and_changes_what_it_says(kind):
+    assert kind in {str(known) for known in Kind}
+    rng = np.random.default_rng(0)
+    for number in range(60):
+        _, spec = healthy(number)
+        faulty = copy.deepcopy(spec)
+        layers = PLANTS[kind](faulty, rng)
+        if layers is not None:
+            assert faulty != spec
+            assert set(layers) <= {layer["name"] for layer in faulty["model"]["layers"]}
+            return
+    pytest.fail("it can be planted nowhere")
+
+
+def test_a_healthy_experiment_learns_and_a_faulty_one_is_written_down(tmp_path):
+    source, spec = healthy(0, SMALL)
+    spec["train"]["epochs"] = min(spec["train"]["epochs"], 10)
+    metric, result = train(source, spec, watch=True)
+    assert metric > 0.5 and result is not None
+    truth = make(27, tmp_path / "run", SMALL)
+    assert truth["kind"] in PLANTS and truth["faulty"] <= truth["healthy"] + 0.1
+    assert (tmp_path / "run" / "steps.jsonl").exists()
+
+
+def test_the_rates_are_those_of_healthy_runs_alone():
+    run = {"healthy": True, "findings": [("NND401", "warning", "run", "")]}
+    runs = {0: run, 1: {**run, "findings": []}, 2: {**run, "healthy": False}}
+    text = "\n".join(table(runs))
+    assert "3 experiments, 2 healthy" in text and "a warning or an error: 1 (50.0%" in text
+    # Wilson's interval of 1 in 2, as R's prop.test(1, 2, correct=FALSE) gives it.
+    assert interval(1, 2) == pytest.approx((0.0945, 0.9055), abs=1e-4)
