@@ -183,11 +183,29 @@ def test_another_loss_is_named_where_none_is_known():
 
     model = Silent()
     guessed = gradcheck(model, *rows(8, 3))
-    assert guessed.exit_code == 1
-    assert [m.name for m in guessed.faults[0].mistakes] == ["the activation's derivative missing"]
-    assert "taken to be quadratic" in str(guessed)
-    assert "loss='binary_cross_entropy'" in str(guessed)
-    assert gradcheck(model, *rows(8, 3), loss="binary_cross_entropy")
+    assert guessed, guessed
+    assert "its gradient is that of binary cross-entropy" in str(guessed)
+    assert "loss='quadratic'" in str(guessed)
+    told = gradcheck(model, *rows(8, 3), loss="quadratic")
+    assert [m.name for m in told.faults[0].mistakes] == ["the activation's derivative missing"]
+
+
+def test_a_loss_that_is_a_class_of_its_own_is_found():
+    class Cost:
+        @staticmethod
+        def fn(a, y):
+            return -np.mean(np.sum(y * np.log(a), axis=1))
+
+        @staticmethod
+        def delta(z, a, y):
+            return a - y
+
+    class Holds(Attributes):
+        cost = Cost
+
+    result = gradcheck(Holds(), *rows(8, 3))
+    assert result, result
+    assert "Your cost.fn(a, y) is cross-entropy" in str(result)
 
 
 class Swish(Attributes):
@@ -293,6 +311,39 @@ def test_an_update_of_a_penalty_is_checked():
     penalties = {f.part: f.mistakes[0].name for f in result.faults if f.equation == "penalty"}
     assert penalties["weight"] == "lambda not divided by the number of samples"
     assert penalties["bias"].startswith("lambda not divided")
+
+
+class Adam(Attributes):
+    """The moments beside the parameters, as Kingma and Ba write them."""
+
+    beta2, correct = 0.99, True
+
+    def update(self, X, y, lr):
+        self.forward(X)
+        self.backward(X, y)
+        self.t = getattr(self, "t", 0) + 1
+        for name in ("W1", "b1", "W2", "b2"):
+            g = getattr(self, "d" + name)
+            m = 0.9 * getattr(self, "m" + name, 0) + 0.1 * g
+            v = self.beta2 * getattr(self, "v" + name, 0) + (1 - self.beta2) * g * g
+            setattr(self, "m" + name, m)
+            setattr(self, "v" + name, v)
+            power = self.t if self.correct else 1
+            root = np.sqrt(v / (1 - self.beta2**power)) + 1e-8
+            setattr(self, name, getattr(self, name) - lr * m / (1 - 0.9**power) / root)
+
+
+def test_adam_is_recognised_and_another_rule_left_open():
+    result = gradcheck(Adam(), *rows(8, 3))
+    assert result, result
+    assert "is Adam's, with 0.9, 0.99, 1e-08" in str(result)
+
+    class Forgets(Adam):
+        correct = False
+
+    result = gradcheck(Forgets(), *rows(8, 3))
+    assert result.exit_code == 3
+    assert "every entry moves by the rate" in str(result)
 
 
 def test_exhaustive_takes_every_entry():

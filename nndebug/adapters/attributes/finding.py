@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import inspect
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +17,7 @@ from .gradients import Source, leaves, match, named_gradients
 from .layout import chosen, dense_chains, named_parameter
 from .members import Path, arrays, fetch, kept, name_of, store
 from .model import OwnModel, to_float64
-from .names import BACKWARD, DERIVATIVE, FORWARD, LOSS, UPDATE
+from .names import BACKWARD, DERIVATIVE, FORWARD, LOSS, SLOPES, UPDATE, VALUES
 
 OVERRIDES = (
     "forward",
@@ -232,15 +234,29 @@ def _to_float64(model: Any) -> None:
 
 
 def _derivatives(model: Any) -> Iterator[Method]:
-    for method in find(model, DERIVATIVE):
+    for method in (*find(model, DERIVATIVE), *_inside(model, SLOPES)):
         if method.takes("x") and not method.takes("output"):
             method = method.renamed("x", "output")
         yield method.roles("output", "y")
 
 
+def _inside(model: Any, names: tuple[str, ...]) -> Iterator[Method]:
+    """Methods of a loss that is an object or a class of its own, as in `self.cost.fn(a, y)`."""
+    for name in LOSS:
+        inner = model.get(name) if isinstance(model, Mapping) else getattr(model, name, None)
+        if inner is None or inspect.isroutine(inner):
+            continue
+        for method in find(inner, names):
+            yield replace(method, name=f"{name}.{method.name}")
+
+
 def _loss(own: OwnModel, given: Any) -> Method | None:
     """A method that gives one number for these samples; the roles of its two arguments are found by trying."""
-    candidates = [override(own.model, "loss", given)] if given else list(find(own.model, LOSS))
+    candidates = (
+        [override(own.model, "loss", given)]
+        if given
+        else [*find(own.model, LOSS), *_inside(own.model, VALUES)]
+    )
     for method in candidates:
         as_named = method.roles("y") if method.takes("x") else method.roles("output", "y")
         for attempt in (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -150,15 +150,17 @@ class OwnModel:
 
     def rate_of(self, method: Method, wanted: float) -> float:
         """The learning rate of a method: what we give it, or what the object keeps under such a name."""
-        if method.takes("rate"):
-            return wanted
-        for word in ROLES["rate"]:
+        return wanted if method.takes("rate") else self.number(ROLES["rate"], 1.0)
+
+    def number(self, words: Iterable[str], usual: float) -> float:
+        """The first number that the object keeps under one of these names, else the usual one."""
+        for word in words:
             value = (
                 self.model.get(word) if isinstance(self.model, Mapping) else getattr(self.model, word, None)
             )
             if isinstance(value, int | float) and not isinstance(value, bool) and value:
                 return float(value)
-        return 1.0
+        return usual
 
     def found_arrays(self) -> dict[Path, Array]:
         return arrays(self.model)

@@ -30,6 +30,12 @@ DERIVATIVE = (
     *("cost_derivative", "loss_derivative", "cost_prime", "loss_prime", "d_cost", "d_loss", "dcost", "dloss"),
     *("loss_gradient", "cost_gradient", "loss_grad", "cost_grad", "output_error"),
 )
+VALUES = ("fn", "value", "loss", "cost", "forward", "compute", "calculate", "__call__", "f")
+"""Of an object or class that is a loss by itself: the method that gives its value."""
+
+SLOPES = ("prime", "derivative", "gradient", "grad", "backward", "d", "df", "dfn")
+"""The method that gives its derivative by the output; `delta`, which has the activation's in it, is none."""
+
 UPDATE = (
     *(
         "update_mini_batch",

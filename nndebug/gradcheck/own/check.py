@@ -25,7 +25,7 @@ from .deltas import Output
 from .orientation import Orientation
 from .rebuilt import Layers, LossView, Rebuilt, describe, rebuild
 from .sums import Piece, Sums
-from .target import Target, choose_loss
+from .target import Target, choose_loss, fitting
 from .updates import check_updates
 
 MOST_SAMPLES = 16
@@ -136,6 +136,9 @@ def _layer_by_layer(
     )  # fmt: skip
     passed = layers.run(values, own.x)
     pieces = _pieces(own, layers)
+    if target.assumed:
+        target = fitting(own, layers, target, passed, pieces)
+    assert target.loss is not None
     notes = [*target.notes]
     mean = target.mean or not own.batched
     if own.batched and own.loss is None and _summed(own, layers, pieces[0]):

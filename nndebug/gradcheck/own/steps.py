@@ -9,6 +9,7 @@ import numpy as np
 
 from ...signals import Array
 from ..result import Mistake
+from ..update import Rule
 
 MATCH = 1e-6
 """Two steps are the same if they differ by less, relative to the larger one."""
@@ -114,6 +115,14 @@ def kept_share(steps: Collection[Steps]) -> float:
         shares.append(share)
     usual = min(shares) > 0.01 and max(shares) - min(shares) < 1e-6 and max(shares) < 0.9999
     return shares[0] if usual else 0.0
+
+
+def adam_steps(s: Steps, beta1: float, beta2: float, epsilon: float) -> Array:
+    """The two steps of Adam (Kingma & Ba, 2015) with these gradients, divided by the rate."""
+    rule = Rule("adam", 1.0, 0.0, beta1=beta1, beta2=beta2, epsilon=epsilon)
+    nowhere = np.zeros_like(s.mean[0])
+    first, both = (-rule.change(nowhere, s.mean[:count], False) for count in (1, 2))
+    return np.stack([first, both - first])
 
 
 def decay_of(s: Steps) -> float:

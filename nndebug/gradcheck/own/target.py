@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,8 @@ from ...adapters.attributes.model import OwnModel
 from ...errors import UserError, did_you_mean
 from ...signals import Array
 from .losses import KNOWN, SAME, USUAL, KnownLoss, encoded, known, of_gradients, of_values
-from .rebuilt import Layers
+from .rebuilt import Layers, Pass, through
+from .sums import Piece, same
 
 ROWS = 5
 
@@ -58,7 +60,7 @@ def choose_loss(own: OwnModel, layers: Layers | None, given: str | None) -> Targ
     """
     if given:
         names = [loss.name for loss in KNOWN]
-        word = given.replace("_", " ").replace("cross entropy", "cross-entropy").lower()
+        word = given.replace("_", " ").replace("-", " ").lower().replace("cross entropy", "cross-entropy")
         if word not in names:
             raise UserError(f"there is no loss {given!r}", help=did_you_mean(word, names))
         return Target(known(word), True, (f"The loss is {word}, as you say.",))
@@ -79,6 +81,34 @@ def choose_loss(own: OwnModel, layers: Layers | None, given: str | None) -> Targ
     if own.derivative is not None:
         note = f"{own.derivative} is the derivative of no known loss. " + note
     return Target(known(name), True, (note,), assumed=True)
+
+
+def fitting(own: OwnModel, layers: Layers, target: Target, passed: Pass, pieces: Sequence[Piece]) -> Target:
+    """Where nothing in the class says which loss it has: the one whose gradient it gives, or else the usual one.
+
+    A delta of a - y after a sigmoid is right for binary cross-entropy and wrong for the quadratic loss; without a
+    word on the loss in the class it cannot be called wrong.
+    """
+    a, function = passed.activations[-1], layers.functions[-1]
+    y = target.encoded(own.y, a.shape[1])
+    before = passed.before(len(layers.chain) - 1)
+    for loss in KNOWN:
+        with np.errstate(all="ignore"):
+            delta = through(function, passed.zs[-1], a, loss.gradient(a, y))
+        if loss is target.loss or not np.isfinite(delta).all() or not delta.any():
+            continue
+        for mean in (True, False):
+            scale = 1 / len(a) if mean and own.batched else 1.0
+            given = [piece.given[-1].get("weight") for piece in pieces]
+            right = [scale * before[piece.rows].T @ delta[piece.rows] for piece in pieces]
+            if all(g is not None and same(g, r) for g, r in zip(given, right)):
+                assert target.loss is not None
+                note = (
+                    f"Your class has no loss: its gradient is that of {loss.name}, {loss.formula}, so it is taken to be that. "
+                    f"If you mean the {target.loss.name} one, say so: loss='{target.loss.name.replace('-', '_')}'."
+                )
+                return Target(loss, mean, (note,), assumed=True)
+    return target
 
 
 def _of_method(own: OwnModel) -> Target:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -20,35 +20,20 @@ from ...errors import UserError
 from ...signals import Array
 from ..comparing import compare, failed, unresolved
 from ..result import Fault, Mistake, Row, Verdict
+from .penalties import check_penalty
+from .places import PLURAL, RATE, Place, batch, batch_size
 from .rebuilt import Layers
-from .steps import Steps, decay_of, kept_share, name_mistakes, near, signs_only
+from .steps import Steps, adam_steps, decay_of, kept_share, name_mistakes, near, signs_only
 from .target import Target
 
-RATE = 0.125
-"""A power of two, so that dividing by it costs no digits."""
-
-SAMPLES = 7
 EVERYWHERE = "the network"
 
-PLURAL = {"weight": "weights", "bias": "biases"}
+ADAM = ((("beta1", "beta_1", "b1"), 0.9), (("beta2", "beta_2", "b2"), 0.999), (("epsilon", "eps"), 1e-8))
+"""Names of Adam's numbers in objects, and their usual values."""
 
-DECAY, TOTAL = 0.5, 1000.0
-"""Penalty and number of samples that an update with such arguments is given."""
-
-
-@dataclass(frozen=True)
-class Place:
-    """One parameter.
-
-    Attributes:
-        layer: its layer, empty if that is not known.
-        part: `weight` or `bias`.
-        name: what the table calls it: the part, or the user's own name where the layer is not known.
-    """
-
-    layer: str
-    part: str
-    name: str
+UNKNOWN_RULE = (
+    "every entry moves by the rate, whatever its gradient: Adam or a relative, whose numbers are not known"
+)
 
 
 def check_updates(
@@ -68,22 +53,14 @@ def check_updates(
         )
         note = [f"The update could not be checked: {str(error).strip()}."] if short != str(error) else []
         return _nothing(own, places, short), [], note
-    notes = [rate_note] if rate_note else []
-    if signs_only(steps.values()):
-        reason = "every entry moves by the rate, whatever its gradient: Adam or a relative, whose rule is not known"
-        return _nothing(own, places, reason), [], notes
-    share = kept_share(steps.values())
-    if share:
-        notes.append(f"{own.update} keeps {share:.6g} of the step before (momentum).")
-    decay = {path: 0.0 if share else decay_of(s) for path, s in steps.items()}
-    if any(decay.values()):
-        whose = " and ".join(sorted({PLURAL[places[path].part] for path, c in decay.items() if c}))
-        value = next(c for c in decay.values() if c)
-        notes.append(f"{own.update} adds {value:.6g} times the {whose} to the gradient (a penalty).")
+    expected, notes = _expected(own, steps, places)
+    if expected is None:
+        return _nothing(own, places, UNKNOWN_RULE), [], notes
+    notes = [rate_note, *notes] if rate_note else notes
     rows: list[Row] = []
     wrong: dict[Path, tuple[Mistake, ...]] = {}
     for path, place in places.items():
-        row = _row(place, steps[path], decay[path], share)
+        row = _row(place, steps[path], expected[path])
         rows.append(row)
         if row.verdict is Verdict.DISAGREES:
             same = steps[path].done.shape == steps[path].mean.shape
@@ -96,59 +73,29 @@ def check_updates(
     return rows, faults, notes
 
 
-def check_penalty(
-    own: OwnModel, places: Mapping[Path, Place], rng: np.random.Generator
-) -> tuple[list[Row], list[Fault]]:
-    """Rows `weight penalty`: the same update with and without a penalty."""
-    assert own.update is not None
-    rate = own.rate_of(own.update, RATE)
-    count = _batch_size(own)
-    x, y = _batch(own, count, rng)
-    start, ends = own.start(), []
-    for strength in (0.0, DECAY):
-        with own.at(start):
-            own.run_update(x, y, rate, decay=strength, samples=TOTAL)
-            ends.append(own.start())
-    n = TOTAL if own.update.takes("samples") else 1.0
-    rows, faults = [], []
-    for path, place in places.items():
-        w, bias = start[path], place.part == "bias"
-        found = (ends[0][path] - ends[1][path]) / rate
-        right = 0 * w if bias else DECAY / n * w
-        scale = DECAY / n * float(np.abs(w).max(initial=0.0))
-        row = compare(
-            place.layer, f"{place.name} penalty", "penalty", found, right, 1e-14 / rate, scale=scale
-        )
-        rows.append(row)
-        if row.verdict is Verdict.DISAGREES:
-            sentence = f"the L2 penalty on its {PLURAL[place.part]} is wrong"
-            faults.append(
-                Fault(place.layer, "penalty", place.part, sentence, _penalties(found, w, bias, n, count))
-            )
-    return rows, faults
-
-
-def _penalties(found: Array, w: Array, bias: bool, n: float, count: int) -> tuple[Mistake, ...]:
-    what, term, number = ("b", "b", " / n") if bias else ("w", "w", " / n")
-    factors = [
-        ("the penalty missing", 0.0, "gradient"),
-        ("the sign flipped", -1 / n, f"gradient - lambda{number} * {term}"),
-        ("a factor 2 too many, or the penalty applied twice", 2 / n, f"gradient + 2 * lambda{number} * {term}"),
-        ("a factor 2 missing", 0.5 / n, f"gradient + 0.5 * lambda{number} * {term}"),
-        ("lambda not divided by the number of samples", 1.0, f"gradient + lambda * {term}"),
-        ("lambda divided by the batch in place of the number of samples", 1 / count, f"gradient + lambda / batch * {term}"),
-    ]  # fmt: skip
-    if bias:
-        factors = [
-            ("the penalty applied to biases", 1 / n, f"gradient + lambda{number} * {term}"),
-            *factors[1:],
-        ]
-    should = "gradient" if bias else f"gradient + lambda{number} * {what}"
-    return tuple(
-        Mistake(name, line, should, float(np.abs(found - DECAY * factor * w).max(initial=0.0)))
-        for name, factor, line in factors
-        if near(found, DECAY * factor * w)
-    )
+def _expected(
+    own: OwnModel, steps: Mapping[Path, Steps], places: Mapping[Path, Place]
+) -> tuple[dict[Path, Array] | None, list[str]]:
+    """What the steps should be by the rule that they follow, and which that is; None if no rule is known."""
+    if signs_only(steps.values()):
+        numbers = [own.number(words, usual) for words, usual in ADAM]
+        adam = {path: adam_steps(s, *numbers) for path, s in steps.items()}
+        if not all(near(s.done, adam[path]) for path, s in steps.items()):
+            return None, []
+        return adam, [f"{own.update} is Adam's, with {', '.join(f'{number:g}' for number in numbers)}."]
+    share = kept_share(steps.values())
+    if share:
+        rule = {path: s.mean + share * np.stack([0 * s.mean[0], s.mean[0]]) for path, s in steps.items()}
+        return rule, [f"{own.update} keeps {share:.6g} of the step before (momentum)."]
+    decay = {path: decay_of(s) for path, s in steps.items()}
+    notes = []
+    if any(decay.values()):
+        whose = " and ".join(sorted({PLURAL[places[path].part] for path, c in decay.items() if c}))
+        value = next(c for c in decay.values() if c)
+        notes.append(f"{own.update} adds {value:.6g} times the {whose} to the gradient (a penalty).")
+    return {
+        path: s.mean + decay[path] * s.start if decay[path] else s.mean for path, s in steps.items()
+    }, notes
 
 
 def _nothing(own: OwnModel, places: Mapping[Path, Place], reason: str) -> list[Row]:
@@ -178,14 +125,14 @@ def _places(own: OwnModel, layers: Layers | None) -> dict[Path, Place]:
 
 def _run(own: OwnModel, rng: np.random.Generator) -> tuple[dict[Path, Steps], str]:
     assert own.update is not None
-    count = _batch_size(own)
+    count = batch_size(own)
     rate = own.rate_of(own.update, RATE)
     note = "" if own.update.takes("rate") else f"{own.update} takes no rate: taken to be {rate:g}."
     start = own.start()
     points: list[dict[Path, Array]] = [start]
     means: list[dict[Path, Array]] = []
     ends: list[tuple[dict[Path, Array], dict[Path, Array]] | None] = []
-    batches = [_batch(own, count, rng) for _ in range(2)]
+    batches = [batch(own, count, rng) for _ in range(2)]
     with own.at(start):
         for x, y in batches:
             own.run_update(x, y, rate)
@@ -216,23 +163,6 @@ def _run(own: OwnModel, rng: np.random.Generator) -> tuple[dict[Path, Steps], st
             count,
         )
     return steps, note
-
-
-def _batch_size(own: OwnModel) -> int:
-    """How many samples an update gets: one where the code takes no more, else a number that no layer is wide."""
-    assert own.update is not None
-    if own.inputs.axis is None and not own.update.takes("batch"):
-        return 1
-    widths = {n for value in own.parameters.values() for n in value.shape}
-    return next(n for n in range(SAMPLES, SAMPLES + len(widths) + 1) if n not in widths)
-
-
-def _batch(own: OwnModel, count: int, rng: np.random.Generator) -> tuple[Array, Array]:
-    """Samples like the user's, none twice."""
-    chosen = rng.choice(len(own.x), count, replace=len(own.x) < count)
-    x = own.x[chosen]
-    size = float(own.x.std()) or 1.0
-    return x + 0.1 * size * rng.normal(size=x.shape), own.y[chosen]
 
 
 def _gradients(
@@ -281,14 +211,11 @@ def _fitting(own: OwnModel, given: Mapping[Path, Array | None]) -> dict[Path, Ar
 # --- judging ------------------------------------------------------------------------------------------------------
 
 
-def _row(place: Place, s: Steps, decay: float, share: float) -> Row:
-    """What was done against what the gradients say, with the penalty and the momentum that were found."""
+def _row(place: Place, s: Steps, expected: Array) -> Row:
+    """What was done against what the rule says."""
     name = f"{place.name} update"
     if s.done.shape != s.mean.shape:
         return failed(place.layer, name, "update", s.start.size, _shape(s))
-    expected = s.mean + decay * s.start
-    if share:
-        expected = np.stack([expected[0], expected[1] + share * expected[0]])
     size = np.abs(s.start).max() / RATE + np.abs(s.done).max()
     error = np.full(s.mean.shape, 8 * 2.3e-16 * float(size))
     row = compare(place.layer, name, "update", s.done, expected, error)
