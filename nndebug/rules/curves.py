@@ -158,8 +158,8 @@ def loss_metric_disagree(
 
     What to try: `nndebug.check_accuracy(value, outputs, labels)`; for a rising loss, see overfitting.
 
-    False alarms: near the top an accuracy hardly moves while the loss still falls, so accuracies above twice chance are an
-    info; a warning is one at chance while the loss has fallen to half of it.
+    False alarms: near the top an accuracy hardly moves while the loss still falls, so that is an info; a
+    warning is an accuracy within two standard errors of the commonest class's share while the loss is below half of chance.
 
     References: C. Guo et al., "On Calibration of Modern Neural Networks", 2017, arXiv:1706.04599.
     """
@@ -168,8 +168,10 @@ def loss_metric_disagree(
     if len(loss) < times or len(accuracy) < times or not counts or not chance:
         return
     share = max(counts) / sum(counts)
+    # Guesses of the commonest class alone differ from its share by no more than this.
+    luck = 2 * (share * (1 - share) / sum(counts)) ** 0.5
     window = loss.values[-times:], accuracy.values[-times:]
-    blind = loss.last < LEARNED * chance and accuracy.last < 1.5 * share
+    blind = loss.last < LEARNED * chance and accuracy.last <= share + luck
     if not blind and not (
         (window[0][-1] < (1 - falls) * window[0][0]) and window[1][-1] < window[1][0] + still
     ):

@@ -95,10 +95,20 @@ class TestLossMetricDisagree:
         found = one("NND510", self.run([0.3, 0.32, 0.34, 0.36, 0.38], [0.90, 0.905, 0.91, 0.915, 0.92]))
         assert found.severity is Severity.INFO and "+2.0 points" in found.message
 
-    @pytest.mark.parametrize(("accuracy", "fires"), [(0.1529, True), (0.154, False)])
+    @pytest.mark.parametrize(
+        ("accuracy", "fires"), [(0.0999, True), (0.1599, True), (0.1601, False), (0.5, False)]
+    )
     def test_boundary(self, accuracy, fires):
+        # 10 of 100: two standard errors are 6 points.
         loss = [0.4, 0.39, 0.385, 0.38, 0.38]
-        assert bool(symptoms("NND510", self.run(loss, [accuracy] * 5))) == fires
+        run = self.run(loss, [accuracy] * 5)
+        run.manifest["validation_counts"] = [10] * 10
+        assert bool(symptoms("NND510", run)) == fires
+
+    def test_two_classes_of_which_one_is_common(self):
+        run = self.run([0.3, 0.2, 0.15, 0.12, 0.1], [0.965] * 5)
+        run.manifest.update(validation_counts=[93, 50], loss_at_chance=0.647)
+        assert one("NND510", run).severity is Severity.INFO
 
     def test_silent_where_both_improve(self):
         assert not symptoms("NND510", self.run([1.5, 0.9, 0.5, 0.3, 0.2], [0.5, 0.7, 0.8, 0.9, 0.95]))
