@@ -25,11 +25,17 @@ import nndebug
 from network import fit
 from nndebug.faults import FAMILIES, FAULTS, Fault
 
+BUDGET = 10.0
+"""Seconds of a preflight, which takes a tenth of one: on a busy machine nothing is to be left out."""
+
 
 def watched(experiment: Any, preflight: bool) -> Any:
     """The result of watching one experiment."""
     network, optimizer, dataset = experiment.build()
-    with np.errstate(all="ignore"), nndebug.watch(network, preflight=preflight) as watching:
+    with (
+        np.errstate(all="ignore"),
+        nndebug.watch(network, preflight=BUDGET if preflight else False) as watching,
+    ):
         fit(
             network,
             dataset.train,

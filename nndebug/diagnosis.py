@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .causes import LOOKS, Findings, Kind, unexplained
+from .causes.evidence import PROOF
 from .findings import Cause, Finding, Severity
 
 if TYPE_CHECKING:
@@ -35,6 +36,12 @@ def diagnose(run: Run, findings: Sequence[Finding]) -> tuple[tuple[Cause, ...], 
     causes.sort(key=lambda cause: (-cause.certainty, order.index(cause.kind)))
     if not causes:
         causes = [unexplained(known)]
+    if causes[0].certainty >= PROOF:
+        # Beside a proof, guesses at the same consequences are noise.
+        told = set(causes[0].explains)
+        causes = [
+            cause for cause in causes if cause.certainty >= PROOF or (serious & set(cause.explains)) - told
+        ]
     causes[0] = replace(causes[0], ruled_out=_ruled_out(run))
     return tuple(causes[:3]), causes[0].sentence, worst
 

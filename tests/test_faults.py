@@ -22,7 +22,7 @@ TWINS = {repr(sorted(fault.healthy.items(), key=str)): fault for fault in FAULTS
 
 def watched(experiment):
     network, optimizer, dataset = experiment.build()
-    with np.errstate(all="ignore"), nndebug.watch(network, preflight=True) as watching:
+    with np.errstate(all="ignore"), nndebug.watch(network, preflight=10.0) as watching:
         fit(network, dataset.train, optimizer, validation=dataset.test, **experiment.fit_options(dataset))
     return watching.result
 

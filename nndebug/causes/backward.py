@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..findings import Cause, Finding
-from .evidence import PROOF, Findings, cause
+from .evidence import DYNAMICS, PROOF, Findings, cause
 from .vocabulary import Kind
 
 if TYPE_CHECKING:
@@ -36,25 +36,14 @@ _BY_PART = {
 _OF_SHAPES = ("shape", "broadcast", "aligned")
 """Words of the errors that NumPy raises for shapes that do not fit."""
 
-_EFFECTS = (
-    "NND003",
-    "NND505",
-    "NND307",
-    "NND405",
-    "NND204",
-    "NND304",
-    "NND411",
-    "NND401",
-    "NND201",
-    "NND101",
-)
-
 
 def wrong_gradient(run: Run, found: Findings) -> Cause | None:
     wrong = found.of("NND301")
     if not wrong:
         return None
     first = wrong[0]
+    if _kind(first) is Kind.MISSING_ZERO_GRAD and "NND404" in found:
+        return None  # the first steps show it better
     mistakes: list[dict[str, Any]] = first.evidence["mistakes"]
     what = mistakes[0]["name"] if mistakes else first.message.partition(" (")[0]
     equation = str(first.evidence["equation"])
@@ -63,7 +52,7 @@ def wrong_gradient(run: Run, found: Findings) -> Cause | None:
         _kind(first),
         first.site,
         found,
-        [*wrong, *found.of(*_EFFECTS)],
+        [*wrong, *found.of(*DYNAMICS)],
         PROOF,
         f"The gradient is wrong: {first.site}'s backward has {what}{where}."
         if mistakes

@@ -14,8 +14,29 @@ from .vocabulary import Kind
 PROOF, CHAIN, PATTERN, GUESS = 0.99, 0.95, 0.8, 0.5
 """Certainty by kind of evidence; a measured table is to replace them."""
 
-OUTCOMES = ("NND305", "NND402", "NND403", "NND207", "NND507", "NND501", "NND502", "NND603")
-"""What follows from nearly every cause."""
+OUTCOMES = (
+    *("NND302", "NND305", "NND402", "NND403", "NND207", "NND504", "NND507", "NND508", "NND501", "NND502"),
+    *("NND510", "NND604", "NND603"),
+)
+"""What follows from nearly every cause, in the order of the chain."""
+
+DYNAMICS = (
+    *(
+        "NND003",
+        "NND505",
+        "NND307",
+        "NND405",
+        "NND203",
+        "NND204",
+        "NND205",
+        "NND304",
+        "NND411",
+        "NND401",
+        "NND201",
+    ),
+    "NND101",
+)
+"""What a gradient or an update that is proven wrong does to a training, beside the outcomes."""
 
 
 class Findings:

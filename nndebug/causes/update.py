@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..findings import Cause, Finding, Severity
-from .evidence import PROOF, Findings, cause, not_applied
+from .evidence import DYNAMICS, PROOF, Findings, cause, not_applied
 from .vocabulary import Kind
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def missing_zero_grad(run: Run, found: Findings) -> Cause | None:
         Kind.MISSING_ZERO_GRAD,
         None,
         found,
-        [finding, *found.of("NND304", "NND411", "NND401")],
+        [finding, *found.of("NND301", *DYNAMICS)],
         PROOF,
         "The gradients are never cleared: each step's is the sum of its own and those of all steps before.",
         first_step=0,
@@ -81,7 +81,7 @@ def wrong_update(run: Run, found: Findings) -> Cause | None:
     if not wrong and not uphill:
         return None
     roots = [*wrong, *([uphill] if uphill else [])]
-    effects = found.of("NND307", "NND411", "NND401", "NND201", "NND304")
+    effects = found.of(*DYNAMICS)
     if not wrong or any(f.evidence["mistake"].startswith("the sign flipped") for f in wrong):
         parameters = _parameters(wrong)
         where = f" of {', '.join(parameters[:3])}" if _layer(run, parameters) else ""
