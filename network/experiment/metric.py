@@ -34,13 +34,13 @@ def measure(
     twin, name = network.twin(), metric["name"]
     with np.errstate(all="ignore"):
         parts = [twin.forward(x[start : start + ROWS]) for start in range(0, len(x), ROWS)]
-        output = np.concatenate(parts).astype(np.float64)
+        output = np.concatenate(parts)
         if not np.isfinite(output).all():
             return None
-        if name == "loss":
+        if name == "loss":  # in the network's dtype, as in training
             return network.loss(output, y)
         if name == "r2":
-            return _r2(output, np.asarray(y, np.float64).reshape(output.shape))
+            return _r2(output.astype(np.float64), np.asarray(y, np.float64).reshape(output.shape))
     threshold = metric.get("threshold", 0.5)
     if name == "bit_accuracy":
         return float(np.mean((output > threshold) == (labels.reshape(output.shape) > 0.5)))
