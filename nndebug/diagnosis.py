@@ -65,6 +65,8 @@ def _healthy(run: Run, findings: Sequence[Finding]) -> str:
     accuracy = run.series("validation.accuracy")
     reached = f"; validation accuracy {accuracy.last:.1%}" if accuracy else ""
     loss, chance = run.series("probe.loss"), run.manifest.get("loss_at_chance")
+    if not run.steps and run.preflight is not None:
+        return f"No rule found a fault before training{notes}."
     if not run.steps:
         return "Nothing could be checked: no step was recorded."
     if stopped := next((f for f in findings if f.code == "NND902"), None):

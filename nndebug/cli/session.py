@@ -58,6 +58,7 @@ def train(
         with _interruptible(folder), watching:
             # After the watch: when a line is printed, the rules have seen its epoch.
             if not quiet:
+                network.hook("begin", lambda training: _print_preflight(watching))
                 network.hook("epoch", _EpochLines(watching, options["epochs"]))
             bar.attach(network, updates)
             # What overflows is for the rules to report, and not for a warning in between.
@@ -89,6 +90,22 @@ def _reached(held_out: Any, name: str) -> str:
     share = held_out.accuracy
     figure = f"loss {held_out.loss:.4g}" if share is None else f"accuracy {share:.2%}"
     return f"{name}: {figure} on {held_out.samples:,} held-out samples after the last epoch"
+
+
+def _print_preflight(watching: Watch) -> None:
+    """One line on what was looked at before the first step, and what was not."""
+    found = watching.run.preflight
+    if found is None or watching.run.steps:
+        return
+    line = (
+        f"preflight  {len(found.measurements) + (found.gradcheck is not None)} parts in {found.seconds:.1f} s"
+    )
+    if found.gradcheck is not None:
+        entries = sum(row.entries for row in found.gradcheck.rows)
+        line += f"  gradient {found.gradcheck.verdict.value} ({entries:,} entries)"
+    if found.not_checked:
+        line += f"  not checked: {', '.join(found.not_checked)}"
+    print(line, flush=True)
 
 
 class _EpochLines:

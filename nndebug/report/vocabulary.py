@@ -33,6 +33,10 @@ _KNOWN = {
     ),
     "penalty": Quantity("Penalty", "loss", "What the regulariser adds to the loss."),
     "learning_rate": Quantity("Learning rate", "rate", "As the optimiser used it.", log=True),
+    "batch.paired": Quantity("Inputs with their own targets", "share", "Of the inputs of the first batches."),
+    "batch.mixed": Quantity(
+        "Mixed labels", "share", "Entropy of a batch's labels over that of one drawn at random."
+    ),
     "probe.loss": Quantity("Loss", "loss", "On the probe: the same fixed training rows every time."),
     "probe.accuracy": Quantity(
         "Accuracy", "share right", "On the probe: the same fixed training rows every time.", share=True

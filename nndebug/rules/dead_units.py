@@ -29,7 +29,7 @@ def dead_relu(
 
     What it measures: units silent on the probe at two checks in a row, then counted on the whole training set. Told
     apart are units dead since birth (see dead-at-birth) and units that died, with their step. A warning from 40 % of
-    a layer on, or when one update that moved the layer too far (update-overshoots) killed 3 units and 10 % of it; an
+    a layer on (those dead since birth left out: see dead-at-birth), or when one update that moved the layer too far (update-overshoots) killed 3 units and 10 % of it; an
     error from 80 % on, or from 20 % on in a run that fails to learn. Fewer that died at such an update are an info.
 
     Why it matters: a dead unit never comes back by itself; each takes a part of the layer's capacity with it.
@@ -51,6 +51,7 @@ def dead_relu(
         units = len(died_at)
         dead = int(np.count_nonzero(died_at >= 0))
         steady = min(dead, int(silent.values[-2:].min()))  # silent at two checks in a row
+        born = int(np.count_nonzero(died_at == 0))
         died = Counter(int(step) for step in died_at[died_at > 0])
         # A layer killed units if it overshot itself; where another one did, they are worth a note.
         by_overshoot = sum(died[step + 1] for step in {o.step for o in overshoots if o.site == site.name})
@@ -58,7 +59,7 @@ def dead_relu(
         failing = outcome(run) is Outcome.FAILED
         if steady >= nearly_all * units or (failing and sum(died.values()) >= max(failed * units, least)):
             level = Severity.ERROR
-        elif steady >= most * units or by_overshoot >= max(killed * units, least):
+        elif steady - born >= most * units or by_overshoot >= max(killed * units, least):
             level = Severity.WARNING
         elif beside:
             level = Severity.INFO
