@@ -101,7 +101,8 @@ def _print_preflight(watching: Watch) -> None:
         f"preflight  {len(found.measurements) + (found.gradcheck is not None)} parts in {found.seconds:.1f} s"
     )
     if found.gradcheck is not None:
-        entries = sum(row.entries for row in found.gradcheck.rows)
+        rows = [row for row in found.gradcheck.rows if row.equation not in ("update", "penalty")]
+        entries = sum(row.entries for row in rows)
         line += f"  gradient {found.gradcheck.verdict.value} ({entries:,} entries)"
     if found.not_checked:
         line += f"  not checked: {', '.join(found.not_checked)}"
