@@ -178,6 +178,22 @@ ROWS = (
     _rows("W2 reshaped", ((DELTA1, 'delta1 = delta2 @ p["W2"].reshape(p["W2"].shape[::-1]) * (self.z1 > 0)'),), (HIDDEN,), "reshape"),
 )  # fmt: skip
 
+SOFTMAX = "e / e.sum(axis=1, keepdims=True)"
+FORWARD = ("output", "forward")
+ROWS += (
+    _rows(
+        "softmax over the samples", ((SOFTMAX, "e / e.sum(axis=0)"),), (FORWARD,), "the sum over the samples"
+    ),
+    _rows("softmax over everything", ((SOFTMAX, "e / e.sum()"),), (FORWARD,), "the sum over everything"),
+    _rows(
+        "softmax without keepdims",
+        ((SOFTMAX, "e / e.sum(axis=1)"),),
+        (FORWARD,),
+        "without its axis kept",
+        samples=4,
+    ),
+)
+
 # --- regression: one output (samples, 1), targets (samples,) -----------------------------------------------------------
 
 VECTOR = (("        y = y.reshape(-1, 1)\n        delta", "        delta"),)

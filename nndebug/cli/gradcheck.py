@@ -133,7 +133,7 @@ def _check_target(args: argparse.Namespace) -> int:
     with contextlib.redirect_stdout(sys.stderr), loaded(args.target) as (first, second, third):
         result = _check(first, second, third, args)
     again = f"nndebug gradcheck {shlex.quote(args.target)}"
-    return _finish(result, args, "nndebug train" if result else again)
+    return _finish(result, args, f"nndebug inspect {shlex.quote(args.target)}" if result else again)
 
 
 def _finish(result: GradCheck, args: argparse.Namespace, following: str) -> int:

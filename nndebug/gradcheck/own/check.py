@@ -24,6 +24,7 @@ from .blame import Blame
 from .deltas import Output
 from .orientation import Orientation
 from .rebuilt import Layers, LossView, Rebuilt, describe, rebuild
+from .slips import find_slip
 from .sums import Piece, Sums
 from .target import Target, choose_loss, fitting
 from .updates import check_updates
@@ -70,6 +71,9 @@ def _checked(own: OwnModel, word: str | None, samples: int | None, seed: int, ex
     target = choose_loss(own, layers, word)
     if layers is None or target is None or target.loss is None:
         result = _array_by_array(own, target, seed, exhaustive)
+        slip = find_slip(own, rng) if layers is None and not exhaustive else None
+        if slip:  # the gradients are another matter, and cannot be judged beside it
+            result = replace(result, faults=(slip,))
     else:
         result = _layer_by_layer(own, layers, target, rng, seed)
     rows, faults, more = check_updates(own, layers, rng, target)

@@ -74,17 +74,30 @@ class Layers:
 
 def rebuild(own: OwnModel, rng: np.random.Generator) -> Layers | None:
     """The layers that give the same outputs as the user's forward, None if none do."""
+    points, outputs = points_of(own, rng)
+    for chain in own.chains:
+        for functions in _combinations(len(chain)):
+            layers = Layers(chain, functions)
+            if agree(own, layers, points, outputs):
+                return layers
+    return None
+
+
+def points_of(own: OwnModel, rng: np.random.Generator) -> tuple[list[dict[Path, Array]], list[Array]]:
+    """The parameters as they are and random ones, and the user's outputs there."""
     points = [own.start(), *(_moved(own, rng) for _ in range(POINTS))]
     outputs = []
     for values in points:
         with own.at(values):
             outputs.append(own.output(own.x))
-    for chain in own.chains:
-        for functions in _combinations(len(chain)):
-            layers = Layers(chain, functions)
-            if all(_same(layers.run(v, own.x).activations[-1], o) for v, o in zip(points, outputs)):
-                return layers
-    return None
+    return points, outputs
+
+
+def agree(
+    own: OwnModel, layers: Layers, points: Sequence[Mapping[Path, Array]], outputs: Sequence[Array]
+) -> bool:
+    """Whether layers give these outputs at these parameters."""
+    return all(_same(layers.run(v, own.x).activations[-1], o) for v, o in zip(points, outputs))
 
 
 def _moved(own: OwnModel, rng: np.random.Generator) -> dict[Path, Array]:

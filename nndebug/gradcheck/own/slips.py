@@ -1,0 +1,76 @@
+"""Slips of the forward that raise nothing: a softmax that is normalised over the wrong axis, or over everything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...adapters.attributes.model import OwnModel
+from ...signals import Array
+from ..functions import FUNCTIONS, SOFTMAX, Function
+from ..result import Fault, Mistake
+from .rebuilt import Layers, agree, points_of
+
+
+@dataclass(frozen=True)
+class Slip:
+    """A wrong softmax.
+
+    Attributes:
+        name: completes "the one with …".
+        rows, columns: its line where samples are rows, and where they are columns; empty where it would be right.
+        value: what it gives for scores (samples, classes).
+    """
+
+    name: str
+    rows: str
+    columns: str
+    value: Callable[[Array], Array]
+
+
+def _powers(z: Array) -> Array:
+    return np.asarray(np.exp(z - z.max(axis=1, keepdims=True)))
+
+
+def _without_keepdims(z: Array) -> Array:
+    e = _powers(z)
+    return np.asarray(e / e.sum(axis=1)) if e.shape[0] == e.shape[1] else np.full(e.shape, np.nan)
+
+
+SLIPS = (
+    Slip(
+        "the sum over the samples, not over the classes", "a = e / e.sum(axis=0)",
+        "a = e / e.sum(axis=1, keepdims=True)", lambda z: np.asarray(_powers(z) / _powers(z).sum(axis=0)),
+    ),
+    Slip(
+        "the sum over everything", "a = e / e.sum()", "a = e / e.sum()",
+        lambda z: np.asarray(_powers(z) / _powers(z).sum()),
+    ),
+    Slip(
+        "the sum without its axis kept, so that samples are divided by each other's sums", "a = e / e.sum(axis=1)",
+        "", _without_keepdims,
+    ),
+)  # fmt: skip
+
+SHOULD = {False: "a = e / e.sum(axis=1, keepdims=True)", True: "a = e / e.sum(axis=0)"}
+"""Whether samples are columns → the right line."""
+
+
+def find_slip(own: OwnModel, rng: np.random.Generator) -> Fault | None:
+    """The slip with which the layers give the outputs of the user's forward for a batch; None if none does."""
+    if not own.forward_batched or len(own.x) < 2:
+        return None
+    points, outputs = points_of(own, rng)
+    columns = own.inputs.axis == 1
+    for chain in own.chains:
+        for slip in SLIPS:
+            line, last = slip.columns if columns else slip.rows, Function("softmax", slip.value, slip.value)
+            for hidden in FUNCTIONS:
+                layers = Layers(chain, (hidden,) * (len(chain) - 1) + (last,))
+                if line and hidden is not SOFTMAX and agree(own, layers, points, outputs):
+                    mistake = Mistake(slip.name, line, SHOULD[columns], 0.0)
+                    sentence = "its softmax is normalised wrongly, so that samples depend on each other"
+                    return Fault(chain[-1].name, "forward", "softmax", sentence, (mistake,), columns=columns)
+    return None
