@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from ..run import Run
 
 
+_WORTH_A_LINE = 0.5
+"""Certainty of a second cause from which on it stands beside the verdict."""
+
+
 def build(run: Run, result: CheckResult) -> Report:
     """Everything a report says about a run, as plain data.
 
@@ -103,7 +107,7 @@ def _subline(run: Run, result: CheckResult) -> str:
             parts.append(f"Certainty {100 * cause.certainty:.0f}\u00a0%.")
             against = clean("; ".join(cause.against), 200)
             parts.append(f"Against: {against}." if against else "Nothing speaks against it.")
-        if len(result.causes) > 1:
+        if len(result.causes) > 1 and result.causes[1].certainty >= _WORTH_A_LINE:
             parts.append(f"A second cause: {clean(result.causes[1].sentence, 120)}")
     elif "passed" not in result.verdict:
         missing = len(result.not_applicable)

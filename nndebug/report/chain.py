@@ -39,7 +39,7 @@ def chain(run: Run, result: CheckResult) -> tuple[ChainLink, ...]:
         links.append(
             ChainLink(
                 ", ".join(filter(None, (_root(result.causes[0]), when))) if root else when or "whole run",
-                _places(group),
+                clean(finding.site, 24) if root else _places(group),
                 clean(lead, 90),
                 f"{joint} {clean(rest, 110)}" if rest else "",
                 finding.severity.value,

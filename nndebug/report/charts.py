@@ -21,6 +21,9 @@ LOG_STEPS = 100
 
 _LONGEST_DECADES = 9.0
 
+_NARROWEST = 0.1
+"""Of the larger bound: how little an axis with a reference line may span."""
+
 
 @dataclass(frozen=True)
 class Axis:
@@ -105,6 +108,10 @@ def bounds(values: Array, references: Array, log_hint: bool, share: bool) -> tup
         low = 0.0
     if high - low <= 1e-9 * max(abs(low), abs(high)):
         low, high = low - (abs(low) or 1.0) / 2, high + (abs(high) or 1.0) / 2
+    elif lines.size and high - low < _NARROWEST * max(abs(low), abs(high)):
+        # Beside a reference line, a wobble of parts of a per cent must not look like a mountain range.
+        wider = (_NARROWEST * max(abs(low), abs(high)) - (high - low)) / 2
+        low, high = low - wider, high + wider
     return (low if low == 0 else low - 0.04 * (high - low)), high + 0.06 * (high - low), False
 
 
