@@ -13,7 +13,7 @@ NEEDS_TORCH = {"throughput", "gradcheck_speed"}
 
 
 @pytest.mark.parametrize("way", ["module", "file"])
-@pytest.mark.parametrize("name", ["overhead", "throughput", "gradcheck_speed", "planted"])
+@pytest.mark.parametrize("name", ["overhead", "throughput", "gradcheck_speed", "preflight_cost", "planted"])
 def test_a_benchmark_starts(tmp_path, name, way):
     if not (ROOT / "benchmarks").exists():
         pytest.skip("the benchmarks are not part of the source distribution")

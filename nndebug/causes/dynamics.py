@@ -93,6 +93,19 @@ def lr_too_low(run: Run, found: Findings) -> Cause | None:
             first_step=0,
             help=below.help,
         )
+    if not slow and (tried := _only_at_higher_rates(run)) and found.of("NND501"):
+        rate, higher, steps = tried
+        return cause(
+            Kind.LR_TOO_LOW,
+            None,
+            found,
+            found.of("NND501", "NND509"),
+            PATTERN,
+            f"The learning rate is too low: twenty samples are learned by heart in {steps} steps at {higher:g}, and not in "
+            f"200 at {rate:g}.",
+            first_step=0,
+            help=f"raise the rate from {rate:g} to {higher:g}",
+        )
     # Where something cut the gradient, small updates are a consequence.
     if not slow or found.of("NND305", "NND204", "NND201", "NND203"):
         return None
@@ -109,3 +122,15 @@ def lr_too_low(run: Run, found: Findings) -> Cause | None:
         first_step=0,
         help=f"raise the rate{f' from {rate:g} to {rate * 100:g}' if rate else ''}",
     )
+
+
+def _only_at_higher_rates(
+    run: Run, learned: float = 0.1, stuck: float = 0.5
+) -> tuple[float, float, int] | None:
+    """The user's rate, the one at least ten times as high at which alone a few samples were learned, and its steps."""
+    tried = run.preflight.measurements.get("overfit", {}) if run.preflight else {}
+    rate = run.manifest.get("optimizer", {}).get("rate")
+    if not tried or not rate or tried["share"] > learned or tried["rate"] < 9.9 * rate:
+        return None
+    own = next(iter(tried["rates"].values()))  # the user's rate is the first that is tried
+    return (rate, tried["rate"], tried["steps"]) if own > stuck * tried["start"] else None

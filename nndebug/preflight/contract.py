@@ -66,7 +66,8 @@ def batch(subject: Subject) -> dict[str, Any]:
     count = min(len(subject.x), subject.awkward)
     rows = subject.rows[:count] if len(subject.rows) >= count else np.arange(count)
     x, y = subject.x[rows], targets[rows]
-    each = [_pass(subject, x[i : i + 1], y[i : i + 1]) for i in range(count)]
+    alone = [_pass(subject, x[i : i + 1], y[i : i + 1]) for i in range(count)]
+    each = [single for single in alone if not isinstance(single, str)]
     widths = {layer.units for layer in subject.original.layers if getattr(layer, "units", 0)}
     sizes = sorted({n for n in (2, *widths, subject.outputs, subject.batch, subject.awkward) if n > 1})
     found: dict[str, Any] = {
@@ -75,7 +76,7 @@ def batch(subject: Subject) -> dict[str, Any]:
         "coupled_layer": None,
         "coupled_loss": False,
     }
-    if isinstance(broken := next((e for e in each if isinstance(e, str)), None), str):
+    if broken := next((single for single in alone if isinstance(single, str)), None):
         found["sizes"]["1"] = {"raises": broken}
         each = []
     for size in sizes:
@@ -87,7 +88,7 @@ def batch(subject: Subject) -> dict[str, Any]:
         if isinstance(result, str):
             found["sizes"][str(size)] = {"raises": result}
         else:
-            found["sizes"][str(size)] = _compare([each[i] for i in take], result) if each else {}
+            found["sizes"][str(size)] = _compare(each, take, result) if each else {}
     found["coupled_layer"], found["coupled_loss"] = _coupling(subject, x, y)
     return found
 
@@ -99,18 +100,24 @@ def _pass(subject: Subject, x: Array, y: Array) -> tuple[Array, Array, Array] | 
         with np.errstate(all="ignore"):
             output = network.differentiate(x, y)
             loss = np.asarray(network.loss.per_sample(output, y), np.float64)
-        return np.array(output, np.float64), loss, np.array(network.flat_gradients, np.float64)
+        return np.array(output, np.float64), loss, np.array(network.flat_gradients)
     except Exception as error:  # layers of the user's own
         return " ".join(f"{type(error).__name__}: {error}".split())
 
 
-def _compare(each: list[tuple[Array, Array, Array]], result: tuple[Array, Array, Array]) -> dict[str, Any]:
+def _compare(
+    each: list[tuple[Array, Array, Array]], take: Array, result: tuple[Array, Array, Array]
+) -> dict[str, Any]:
     output, loss, gradient = result
-    alone = np.concatenate([e[0] for e in each])
-    mean = np.mean([e[2] for e in each], axis=0)
+    alone = np.concatenate([each[i][0] for i in take])
+    # A sample that stands in the batch several times counts so often.
+    shares = np.bincount(take, minlength=len(each)) / len(take)
+    mean = np.zeros(gradient.shape)
+    for share, (_, _, own) in zip(shares, each):
+        mean += share * own
     size = float(np.linalg.norm(mean))
     ratio = float(gradient @ mean) / size**2 if size > 0 else None
-    losses = np.concatenate([np.atleast_1d(e[1]) for e in each])
+    losses = np.concatenate([np.atleast_1d(each[i][1]) for i in take])
     return {
         "output": _difference(alone, output),
         "loss": _difference(losses, loss),

@@ -27,8 +27,8 @@ PARTS: Mapping[str, Callable[[Subject], dict[str, Any]]] = {
     "gradcheck": lambda subject: {},  # see `_gradcheck`
     "overfit": learning.overfit,
     "labels": labels.labels,
-    "sweep": learning.sweep,
     "overlap": data.overlap,
+    "sweep": learning.sweep,
 }
 """The parts by name, the most telling for its time first."""
 

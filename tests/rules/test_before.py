@@ -385,3 +385,19 @@ def test_unmixed_batches_are_as_bad_as_what_the_run_became():
     assert one("NND708", batches("batch.mixed", [0.49] * 9, learns=True)).severity is Severity.INFO
     assert symptoms("NND708", batches("batch.mixed", [0.5] * 9)) == []
     assert symptoms("NND708", batches("batch.mixed", [0.1] * 4)) == []
+
+
+def test_samples_that_only_a_higher_rate_learns_say_that_the_rate_is_too_low():
+    from nndebug.diagnosis import diagnose
+    from nndebug.findings import Finding
+
+    stuck = Finding("NND501", "not-learning", Severity.ERROR, "run", "probe loss 24", 0)
+    overfit = {"share": 0.05, "rate": 10.0, "rates": {"0.1": 0.5, "1": 0.3, "10": 0.03}, "steps": 40}
+    causes, verdict, _ = diagnose(flown({"overfit": overfit}, learns=False), [stuck])
+    assert causes[0].kind == "lr_too_low"
+    assert verdict == (
+        "The learning rate is too low: twenty samples are learned by heart in 40 steps at 10, and not in 200 at 0.1."
+    )
+    for changes in ({"rate": 0.1}, {"rates": {"0.1": 0.2}}, {"share": 0.2}):
+        causes, _, _ = diagnose(flown({"overfit": {**overfit, **changes}}, learns=False), [stuck])
+        assert causes[0].kind == "not_learning"
