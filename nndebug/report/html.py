@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from ..atomic import write_atomically
 from . import png, svg
+from .layers import BEFORE_SCROLLING
 from .model import Report
 from .text import listing, plural
 
@@ -56,6 +57,7 @@ def environment() -> jinja2.Environment:
         "layer": svg.layer,
         "legend": svg.legend,
         "listing": listing,
+        "many": BEFORE_SCROLLING,
         "marks": MARKS,
         "picture": png.address,
         "plural": plural,

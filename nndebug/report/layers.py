@@ -28,7 +28,10 @@ SPARKS = (
 USUAL_UPDATE = Reference(1e-3, "usual: about 1e-3")
 
 SEEN_AT_ONCE = 5
-"""Rows of the layers that the picture has room for; the page shows a little more of them before it scrolls."""
+"""Rows of the layers that the picture has room for."""
+
+BEFORE_SCROLLING = 3
+"""Rows that the page shows before its table scrolls: the loss curve below it has to fit the first screen."""
 
 _SHOWN_IN_FULL = 12
 _MOST_LINES = 8
@@ -86,7 +89,7 @@ def glance(run: Run, findings: Sequence[Finding], causes: Sequence[Cause] = ()) 
         )
         guilty = any(site_of(cause.layer or "") == site.name for cause in causes[:1])
         rows.append(((not guilty, -worst.severity.rank if worst else 0), row))
-    if len(rows) > SEEN_AT_ONCE:
+    if len(rows) > BEFORE_SCROLLING:
         rows.sort(key=lambda ranked: ranked[0])
     return tuple(row for _, row in rows)
 
