@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..signals import Array
-from .differences import COUNT, Slopes, measured, settled, steps
+from .differences import COUNT, Slopes, measured, settled, steps, straight
 from .pointwise import Error
 from .tape import Tape
 
@@ -87,8 +87,7 @@ class Tensor:
             values = self.move(flat + mask)
             change = values - self.base
             error = 2 * self.eps * (np.abs(values) + np.abs(self.base))
-            smooth = np.ones(change.shape, bool)
-            return Slopes(change, error, ~smooth, change, change, error, smooth, self.base)
+            return straight(change, error, self.base)
 
         def evaluate(shifts: Array) -> Array:
             shifted = flat + shifts[:, None] * mask[:, None, :]

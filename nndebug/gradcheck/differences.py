@@ -7,6 +7,7 @@ ones come nearer to a kink (order four). Every slope is taken at the scale at wh
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -250,6 +251,12 @@ def slopes(
     return Slopes(value, error, kinked, left, right, side_error, near, noise.reshape(-1))
 
 
+def straight(value: Array, error: Array, noise: Array) -> Slopes:
+    """Slopes of what is linear, in which there is no kink: (columns, outputs) each."""
+    smooth = np.ones(value.shape, bool)
+    return Slopes(value, error, ~smooth, value, value, error, smooth, noise)
+
+
 def settled(low: Array, high: Array, claimed: Array | None) -> Array:
     """Of the derivatives between two sides, the one nearest to what is claimed.
 
@@ -284,7 +291,7 @@ def _truncation(times: float, off: Array, value: Array, largest: Array, where: A
 def _largest(values: Array, where: Array | bool = True) -> Array:
     """The largest finite size in each sample (1, samples, 1), 0 if there is none, of (columns, samples, outputs)."""
     size: Array = np.max(np.abs(values), axis=(0, 2), where=where, initial=0.0, keepdims=True)
-    if np.isfinite(size).all():
+    if math.isfinite(size.sum()):
         return size
     finite = where & np.isfinite(values)
     return np.asarray(np.max(np.abs(values), axis=(0, 2), where=finite, initial=0.0, keepdims=True))

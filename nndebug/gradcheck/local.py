@@ -15,7 +15,7 @@ import numpy as np
 from ..signals import Array
 from .columns import TooLarge, by_parameter, through
 from .comparing import Spread, compare, failed
-from .differences import Slopes, measured
+from .differences import Slopes, measured, straight
 from .linear import Linear, computes, linear_form, moved_parameters, noise
 from .pointwise import Error, elementwise
 from .result import Row, Verdict
@@ -27,6 +27,11 @@ DIRECTIONS = 2
 OFF_KINK = 0.1
 """Random inputs keep this distance from 0, where ReLU has its kink."""
 
+
+BOTH_WAYS = np.array([1.0, -1.0])
+
+LINEAR = 1e3
+"""How many machine epsilons a layer that is linear along a direction may be off from being so."""
 
 MOSTLY = 0.5
 """Where at least this share of a layer's outputs has a derivative, the others are left out."""
@@ -303,7 +308,12 @@ def _along(tape: Tape, index: int, part: str, x: Array, y: Array, directions: li
                 value[...] = kept
         return values.reshape(len(directions), len(offsets), -1)
 
-    return measured(evaluate, y.reshape(-1), tape.eps, float(np.abs(kept).max(initial=0.0)), len(y))
+    base = y.reshape(-1)
+    up, down = evaluate(BOTH_WAYS).swapaxes(0, 1)
+    size = np.abs(up) + np.abs(base)
+    if (np.abs(up + down - 2 * base) <= LINEAR * tape.eps * float(size.max(initial=0.0))).all():
+        return straight((up - down) / 2, tape.eps * size, base)  # convolutions and means: nothing to approach
+    return measured(evaluate, base, tape.eps, float(np.abs(kept).max(initial=0.0)), len(y))
 
 
 def equation_of(name: str, values: Array) -> str:

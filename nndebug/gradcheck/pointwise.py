@@ -11,7 +11,8 @@ from functools import partial
 import numpy as np
 
 from ..signals import Array
-from .differences import COUNT, Slopes, offsets, settled, sharpened, slopes, steps
+from .differences import COUNT, ENTRYWISE, Slopes, offsets, settled, sharpened, slopes, steps
+from .linear import noise
 from .tape import Tape
 
 
@@ -50,39 +51,44 @@ def elementwise(
     Returns:
         For every point slopes of shape (1, entries).
     """
-    eps = tape.eps
+    if tape.draws(index):  # a mask is of the batch's own size
+        found = [_elementwise(tape, index, x, y, rng) for x, y in points]
+        return None if None in found else found  # type: ignore[return-value]
+    x, y = (np.concatenate(arrays) for arrays in zip(*points, strict=True))
+    whole = _elementwise(tape, index, x, y, rng)
+    if whole is None or len(points) == 1:
+        return None if whole is None else [whole]
+    parts = {name: np.split(getattr(whole, name), len(points), axis=1) for name in ENTRYWISE}
+    noises = np.split(whole.noise, len(points))
+    return [
+        replace(whole, **{n: parts[n][i] for n in ENTRYWISE}, noise=noises[i]) for i in range(len(points))
+    ]
+
+
+def _elementwise(tape: Tape, index: int, x: Array, y: Array, rng: np.random.Generator) -> Slopes | None:
+    eps, shape = tape.eps, x.shape
     middle = steps(eps)[1]
-    shape = points[0][0].shape
-    away = rng.uniform(0.5, 1.0, shape)
-    direction = rng.choice(np.array([-1.0, 1.0]), shape) * away
-    stack = np.empty((len(points), COUNT + 4, *shape), points[0][0].dtype)
-    for copies, (x, _) in zip(stack, points, strict=True):
-        copies[...] = x
-        copies[:COUNT] += offsets(eps).reshape((COUNT,) + (1,) * x.ndim)
-        copies[COUNT] += middle * direction
-        copies[COUNT + 1] -= middle * direction
-        copies[COUNT + 2] += away  # all the others lie evenly around x: a mean over all copies would not show
-    if not tape.draws(index):
-        tape.separate(index)  # true, or the last copy differs from what was recorded
-    flat = stack.reshape(-1, *shape)
-    values = tape.run(index, flat)
-    if values.shape[1:] != shape:
-        tape.forget(index)
-        return None
-    values = values.reshape(len(points), COUNT + 4, -1)
-    found = []
-    for (x, y), there in zip(points, values, strict=True):
-        base = y.reshape(-1)
-        if not _same(there[-1], base, eps):
-            tape.forget(index)
-            return None
-        result = slopes(there[None, :COUNT], base, eps, np.abs(x).reshape(-1), len(x))
-        result = sharpened(result, partial(_at, tape, index, x), base, eps, np.abs(x).reshape(-1), len(x))
-        if not holds(result, direction.reshape(-1), there[COUNT] - there[COUNT + 1], middle):
-            tape.forget(index)
-            return None
-        found.append(result)
-    return found
+    away = 0.75 + 0.25 * noise(rng, shape)
+    direction = np.copysign(away, noise(rng, shape))
+    stack = np.empty((COUNT + 4, *shape), x.dtype)
+    stack[...] = x
+    stack[:COUNT] += offsets(eps).reshape((COUNT,) + (1,) * x.ndim)
+    stack[COUNT] += middle * direction
+    stack[COUNT + 1] -= middle * direction
+    stack[COUNT + 2] += away  # all the others lie evenly around x: a mean over all copies would not show
+    tape.separate(index)  # true, or the last copy differs from what was recorded
+    values = tape.run(index, stack)
+    base, found = y.reshape(-1), None
+    if values.shape[1:] == shape:
+        values = values.reshape(COUNT + 4, -1)
+        if _same(values[-1], base, eps):
+            reach, change = np.abs(x).reshape(-1), values[COUNT] - values[COUNT + 1]
+            first = slopes(values[None, :COUNT], base, eps, reach, len(x))
+            found = sharpened(first, partial(_at, tape, index, x), base, eps, reach, len(x))
+            if holds(found, direction.reshape(-1), change, middle):
+                return found
+    tape.forget(index)
+    return None
 
 
 def through_elementwise(back: Error, found: Slopes, claimed: Array | None) -> Error:
