@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -152,6 +153,13 @@ def first_difference(mine: dict[Key, Array], theirs: dict[Key, Array]) -> Key | 
 
 
 def _takes(function: Any, keyword: str) -> bool:
+    """Whether a function or method has a parameter of this name."""
+    function = getattr(function, "__func__", function)
+    return _has(function, keyword) if isinstance(function, FunctionType) else False
+
+
+@lru_cache(maxsize=64)
+def _has(function: FunctionType, keyword: str) -> bool:
     try:
         return keyword in inspect.signature(function).parameters
     except (TypeError, ValueError):

@@ -65,10 +65,8 @@ def _copied(network: Any) -> Any:
 
 
 def _dtype(network: Any) -> str:
-    kinds = {
-        str(value.dtype) for layer in network.layers for value in getattr(layer, "parameters", {}).values()
-    }
-    return "/".join(sorted(kinds)) or "float64"
+    kinds = {value.dtype for layer in network.layers for value in getattr(layer, "parameters", {}).values()}
+    return "/".join(sorted(map(str, kinds))) or "float64"
 
 
 def _attributes(thing: Any) -> dict[str, Any]:

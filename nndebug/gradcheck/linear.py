@@ -47,18 +47,18 @@ class moved_parameters:  # noqa: N801  (used as a statement, like np.errstate)
 
     def __init__(self, layer: Any, rng: np.random.Generator) -> None:
         self.layer, self.rng = layer, rng
-        self.kept: dict[str, Array] = {}
+        self.kept: dict[str, tuple[Array, Array]] = {}
 
     def __enter__(self) -> None:
         for name, value in self.layer.parameters.items():
-            self.kept[name] = np.array(value)
+            self.kept[name] = value, np.array(value)
             # Of the size that keeps x @ weight near 1: large weights would drown the bias.
             size = 2 / np.sqrt(value.shape[0]) if value.ndim > 1 else 2.0
             np.multiply(noise(self.rng, value.shape), size, out=value)
 
     def __exit__(self, *_: object) -> None:
-        for name, value in self.kept.items():
-            self.layer.parameters[name][...] = value
+        for name, (array, values) in self.kept.items():  # its backward may have put another there
+            self.layer.parameters[name], array[...] = array, values
 
 
 def _proposal(parameters: Any, x: Array, z: Array) -> Linear | None:

@@ -156,7 +156,7 @@ def _linear_trial(tape: Tape, index: int, form: Linear, x: Array, y: Array, u: A
     if form.bias:
         right[form.bias], sums = u.sum(axis=0), size.sum(axis=0)
         error[form.bias], total[form.bias] = slack * batch * sums, float(sums.max(initial=0.0))
-    given, failure = _backward(tape, index, u)
+    given, failure = _backward(tape, index, u, put_back=False)
     if failure:
         rows = tuple(
             failed(name, part, _equation(tape, index, part), value.size, failure)
@@ -205,11 +205,18 @@ def _try_other(tape: Tape, index: int, rng: np.random.Generator) -> Trial:
     return Trial(index, x, y, u, given, {}, tuple(_projections(tape, index, x, y, u, given, rng)))
 
 
-def _backward(tape: Tape, index: int, u: Array) -> tuple[dict[str, Array | None], str]:
-    """The layer's gradients, copied, after clearing what lay there."""
+def _backward(tape: Tape, index: int, u: Array, put_back: bool = True) -> tuple[dict[str, Array | None], str]:
+    """The layer's gradients, copied, after clearing what lay there.
+
+    Args:
+        tape, index: which layer.
+        u: output gradient (batch, …).
+        put_back: whether to undo what its backward does to its parameters; the caller does it otherwise.
+    """
     layer = tape.layers[index]
     tape.clear(index)
-    before = {name: (value, np.array(value)) for name, value in getattr(layer, "parameters", {}).items()}
+    parameters = getattr(layer, "parameters", {}) if put_back else {}
+    before = {name: (value, np.array(value)) for name, value in parameters.items()}
     try:
         passed_back = layer.backward(np.array(u))
     except Exception as error:

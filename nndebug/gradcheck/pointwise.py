@@ -58,11 +58,14 @@ def elementwise(
     whole = _elementwise(tape, index, x, y, rng)
     if whole is None or len(points) == 1:
         return None if whole is None else [whole]
-    parts = {name: np.split(getattr(whole, name), len(points), axis=1) for name in ENTRYWISE}
-    noises = np.split(whole.noise, len(points))
-    return [
-        replace(whole, **{n: parts[n][i] for n in ENTRYWISE}, noise=noises[i]) for i in range(len(points))
-    ]
+    size = points[0][1].size
+    return [_part(whole, slice(start, start + size)) for start in range(0, whole.noise.size, size)]
+
+
+def _part(whole: Slopes, at: slice) -> Slopes:
+    """The slopes of some outputs."""
+    value, error, kinked, left, right, side_error, near = (getattr(whole, n)[:, at] for n in ENTRYWISE)
+    return Slopes(value, error, kinked, left, right, side_error, near, whole.noise[at])
 
 
 def _elementwise(tape: Tape, index: int, x: Array, y: Array, rng: np.random.Generator) -> Slopes | None:
