@@ -82,10 +82,11 @@ def case(number: int, dtype: str = "float64", activations: tuple[str, ...] = tup
         start, layers = (*shape, 1, 1), [Flatten()]
     else:
         start = shape
+    loss = LOSSES[str(rng.choice(list(LOSSES)))]()
+    # A loss of probabilities is given some: it takes the logarithm of its input.
+    ends = ("sigmoid", "softmax") if loss.takes == "probabilities" else ()
     for left in reversed(range(max(depth, 1))):
-        shape = _dense_block(layers, shape, rng, activations, last=not left)
-    kind = str(rng.choice(list(LOSSES)))
-    loss = LOSSES[kind]()
+        shape = _dense_block(layers, shape, rng, activations, ends, last=not left)
     network = Sequential(*layers, loss=loss, dtype=dtype, seed=number)
     _move_norms(network, rng)
     rows = int(rng.integers(1, 65))
@@ -120,7 +121,12 @@ def _image_block(
 
 
 def _dense_block(
-    layers: list[Layer], shape: Shape, rng: np.random.Generator, kinds: tuple[str, ...], last: bool
+    layers: list[Layer],
+    shape: Shape,
+    rng: np.random.Generator,
+    kinds: tuple[str, ...],
+    ends: tuple[str, ...],
+    last: bool,
 ) -> Shape:
     units = shape[0] if rng.random() < 0.25 and shape[0] < 13 else int(rng.integers(1, 13))
     layers.append(
@@ -131,7 +137,10 @@ def _dense_block(
     )  # fmt: skip
     if not last and rng.random() < 0.15:
         layers.append(BatchNorm(units) if rng.random() < 0.5 else LayerNorm(units))
-    _activate(layers, rng, kinds)
+    if last and ends:
+        layers.append(ACTIVATIONS[str(rng.choice(ends))]())
+    else:
+        _activate(layers, rng, kinds)
     if not last and rng.random() < 0.15:
         layers.append(Dropout(float(rng.choice([0.2, 0.5])), seed=int(rng.integers(100))))
     return (units,)
@@ -164,12 +173,14 @@ def _move_norms(network: Sequential, rng: np.random.Generator) -> None:
 
 
 def _targets(loss: Loss, rows: int, outputs: int, rng: np.random.Generator, dtype: str) -> Array:
-    if loss.kind == "cross_entropy" and outputs == 1:
+    if loss.kind.endswith("cross_entropy") and "binary" not in loss.kind and outputs == 1:
         return np.ones((rows, 1), dtype)
     if outputs > 1 and rng.random() < 0.6:
         return rng.integers(0, outputs, rows)
     values = rng.uniform(0.05, 0.95, (rows, outputs))
-    if loss.kind == "cross_entropy":
+    if loss.kind == "hinge":
+        values = np.round(values)
+    if loss.kind.endswith("cross_entropy") and "binary" not in loss.kind:
         values /= values.sum(axis=1, keepdims=True)
     return values.astype(dtype)
 

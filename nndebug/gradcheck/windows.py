@@ -6,7 +6,7 @@ Images are (batch, channels, height, width), kernels (out channels, in channels,
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -125,7 +125,8 @@ def convolution(x: Array, y: Array, weight: Array, bias: Array | None) -> Window
     for windows in _possible(x.shape, y.shape, (weight.shape[2], weight.shape[3])):
         if _equal(windows.convolved(x[:1], weight[:1]), first):
             shift = 0.0 if bias is None else bias[:, None, None]
-            return windows if _equal(windows.convolved(x, weight) + shift, y) else None
+            if _equal(windows.convolved(x, weight) + shift, y):
+                return windows
     return None
 
 
@@ -142,18 +143,19 @@ def pooling(x: Array, y: Array, kernel: Pair | None) -> tuple[Windows, str] | No
     sizes = [kernel] if kernel else [(rows, columns) for rows in sides for columns in sides]
     for size in sizes:
         for windows in _possible(x.shape, y.shape, size):
-            part, area = x[:1, :1], size[0] * size[1]
-            if area == 1:
+            if size == (1, 1):
                 continue
-            total = windows.seen(part, 0.0).sum(axis=0)
-            for kind, value in (
-                ("max", windows.seen(part, -np.inf).max(axis=0)),
-                ("mean", total / np.maximum(windows.counts(), 1)),
-                ("mean with padding", total / area),
-            ):
-                if _equal(value, y[:1, :1]):
+            for kind, pooled in POOLINGS.items():
+                if _equal(pooled(windows, x[:1, :1]), y[:1, :1]) and _equal(pooled(windows, x), y):
                     return windows, kind
     return None
+
+
+POOLINGS: dict[str, Callable[[Windows, Array], Array]] = {
+    "max": lambda windows, x: windows.seen(x, -np.inf).max(axis=0),
+    "mean": lambda windows, x: windows.seen(x, 0.0).sum(axis=0) / np.maximum(windows.counts(), 1),
+    "mean with padding": lambda windows, x: windows.seen(x, 0.0).mean(axis=0),
+}
 
 
 def _possible(x: tuple[int, ...], y: tuple[int, ...], kernel: Pair) -> Iterator[Windows]:
