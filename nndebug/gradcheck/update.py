@@ -95,6 +95,8 @@ def check_update(network: Any, optimizer: Any, rng: np.random.Generator) -> tupl
         Rows `weight update` and `weight penalty`, and the faults behind those that disagree.
     """
     parameters: Mapping[str, Array] = network.parameters
+    kinds = [value.dtype for value in network.parameters.values() if value.dtype.kind == "f"]
+    eps = max((float(np.finfo(kind).eps) for kind in kinds), default=2.3e-16)
     rule = rule_of(optimizer)
     if rule is None:
         kind = getattr(optimizer, "kind", type(optimizer).__name__)
@@ -115,11 +117,11 @@ def check_update(network: Any, optimizer: Any, rng: np.random.Generator) -> tupl
     # Layer by layer from the output down, as in the table above.
     for key in sorted(parameters, key=lambda key: -_position(network, key)):
         left_out = _unpenalised(network, key)
-        case = Case(rule, start[key], gradients[key], left_out, samples)
+        case = Case(rule, start[key], gradients[key], left_out, samples, eps)
         layer, parameter = _split(network, key)
         what = [(case, "update", plain[key], replace(rule, decay=0.0))]
         if decay:
-            case = Case(rule, start[key], faint[key], left_out, samples)
+            case = Case(rule, start[key], faint[key], left_out, samples, eps)
             what.append((case, "penalty", penalised[key] - without[key], rule))
         for case, equation, found, right in what:
             row, fault = case.check(layer, parameter, equation, found, right)
@@ -161,26 +163,28 @@ def _unpenalised(network: Any, key: str) -> bool:
 
 @dataclass(frozen=True)
 class Case:
-    """One parameter: where it started and which gradients it got."""
+    """One parameter: where it started, which gradients it got, and the machine epsilon of its arithmetic."""
 
     rule: Rule
     start: Array
     gradients: Array
     is_bias: bool
     samples: int
+    eps: float = 2.3e-16
 
     def check(
         self, layer: str, parameter: str, equation: str, found: Array, rule: Rule
     ) -> tuple[Row, Fault | None]:
         right = self.effect(rule, equation)
         # Parameters are rounded at every update, to within their own size.
-        error = 8 * UPDATES * 2.3e-16 * (np.abs(self.start) + np.abs(found))
+        error = 8 * UPDATES * self.eps * (np.abs(self.start) + np.abs(found))
         scale = None
         if equation == "penalty" and self.is_bias:
             scale = float(np.abs(self.effect(replace(rule, on_biases=True), equation)).max(initial=0.0))
         row = compare(
-            layer, f"{parameter} {equation}", equation, found, right, error, scale=scale, resolution=DIFFERENT
-        )
+            layer, f"{parameter} {equation}", equation, found, right, error,
+            eps=self.eps, scale=scale, resolution=DIFFERENT,
+        )  # fmt: skip
         if row.verdict is not Verdict.DISAGREES:
             return row, None
         sentence = f"the update of its {parameter} is wrong"
