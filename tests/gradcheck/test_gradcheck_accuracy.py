@@ -1,0 +1,58 @@
+"""Random correct networks and planted mistakes, a few of those that benchmarks/gradcheck_accuracy.py counts."""
+
+import numpy as np
+import pytest
+
+accuracy = pytest.importorskip(
+    "benchmarks.gradcheck_accuracy", reason="the benchmarks are not part of the source distribution"
+)
+networks = pytest.importorskip("benchmarks.accuracy.networks")
+planting = pytest.importorskip("benchmarks.accuracy.planting")
+judging = pytest.importorskip("benchmarks.accuracy.judging")
+
+
+def no_alarm(first, count, dtype):
+    for number in range(first, first + count):
+        made = networks.case(number, dtype)
+        check = accuracy.checked(made, samples=len(made.x))
+        assert check.exit_code != 1, f"case {number}: {made.network.describe()}\n{check}"
+        yield bool(check)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_no_false_alarm_on_a_few_random_networks(dtype):
+    assert all(no_alarm(20_000, 25, dtype))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("dtype", "count"), [("float64", 1000), ("float32", 200)])
+def test_no_false_alarm_on_many_random_networks(dtype, count):
+    assert np.mean(list(no_alarm(30_000, count, dtype))) >= 0.999
+
+
+def judged(kind, first, count):
+    for number, planted in planting.all_planted(kind, first, count):
+        check = accuracy.checked(planted.case, kind.group in ("penalty", "update"))
+        yield number, judging.judge(kind, planted, check)
+
+
+@pytest.mark.parametrize("kind", accuracy.KINDS, ids=lambda kind: kind.name)
+def test_a_planted_mistake_is_found_placed_and_named(kind):
+    ((number, judgement),) = judged(kind, planting.FIRST, 1)
+    assert judgement == judging.Judgement(found=True, placed=True, named=True), number
+
+
+@pytest.mark.slow
+def test_mistakes_are_found_placed_and_named_as_often_as_promised():
+    judgements = [j for kind in accuracy.KINDS for _, j in judged(kind, 2_000_000, 10)]
+    assert all(j.found for j in judgements)
+    assert np.mean([j.placed for j in judgements]) >= 0.995
+    assert np.mean([j.named for j in judgements]) >= 0.95
+    assert np.mean([j.wrong for j in judgements]) <= 0.005
+
+
+def test_a_case_is_made_from_its_number_alone():
+    one, again, other = networks.case(7), networks.case(7), networks.case(8)
+    assert one.network.describe() == again.network.describe() != other.network.describe()
+    assert np.array_equal(one.network.flat_parameters, again.network.flat_parameters)
+    assert np.array_equal(one.x, again.x)
