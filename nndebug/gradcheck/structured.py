@@ -156,7 +156,7 @@ class Structured:
                     )
                 except TooLarge:
                     stop = f"{values.size:,} entries, not x @ weight + bias: too many to shift one by one"
-            if stop and not (trouble and not reason):
+            if stop and (values.dtype.kind != "f" or not trouble or reason):
                 rows.append(unresolved(name, parameter, equation_of(parameter, values), values.size, stop))
                 continue
             if stop:
