@@ -13,6 +13,19 @@ if TYPE_CHECKING:
 
 _EFFECTS = ("NND505", "NND508", "NND101", "NND204", "NND503")
 """What parts that do not fit do before and in training."""
+_OTHER_REASONS = (
+    "NND205",
+    "NND201",
+    "NND301",
+    "NND307",
+    "NND406",
+    "NND409",
+    "NND411",
+    "NND701",
+    "NND705",
+    "NND801",
+)
+
 _THROWN = ("NND101", "NND411", "NND401", "NND304", "NND201", "NND204")
 """What steps that are too long do."""
 
@@ -113,6 +126,9 @@ def redundant_output_activation(run: Run, found: Findings) -> Cause | None:
 def wrong_loss(run: Run, found: Findings) -> Cause | None:
     finding = found.first("NND006", reason=lambda reason: reason in ("distance", "binary"))
     if not finding or not (failing(found) or found.of("NND204", "NND305")):
+        return None
+    # Legal, and seldom the reason: what has shown itself as one comes instead.
+    if any(f.severity is not Severity.INFO for f in found.of(*_OTHER_REASONS)):
         return None
     return cause(
         Kind.WRONG_LOSS,
