@@ -13,7 +13,10 @@ NEEDS_TORCH = {"throughput", "gradcheck_speed"}
 
 
 @pytest.mark.parametrize("way", ["module", "file"])
-@pytest.mark.parametrize("name", ["overhead", "throughput", "gradcheck_speed", "preflight_cost", "planted"])
+@pytest.mark.parametrize(
+    "name",
+    ["overhead", "throughput", "gradcheck_speed", "preflight_cost", "planted", "first_steps_margins"],
+)
 def test_a_benchmark_starts(tmp_path, name, way):
     if not (ROOT / "benchmarks").exists():
         pytest.skip("the benchmarks are not part of the source distribution")
@@ -31,4 +34,4 @@ def test_a_benchmark_starts(tmp_path, name, way):
         timeout=120,
     )
     assert (done.returncode, done.stderr) == (0, "")
-    assert ("--seeds" if name == "planted" else "--rounds") in done.stdout
+    assert ("--seeds" if name in ("planted", "first_steps_margins") else "--rounds") in done.stdout
