@@ -26,6 +26,7 @@ class Quantity:
 
 _SHIFT = "How far one update moves the layer's pre-activations, in their own standard deviations."
 _NORM = "Length of the gradient of all the layer's entries together; far below the other layers, it learns slower than they do."
+_SLOPE = "Along the direction of the first updates: as the loss itself changes, and as the gradient claims. They should be one."
 
 _KNOWN = {
     "loss": Quantity(
@@ -99,6 +100,8 @@ _KNOWN = {
         "How much a layer's output differs from sample to sample; at 0 it is the same for all of them.",
         log=True,
     ),
+    "replay.slope": Quantity("Slope of the loss", "loss per unit step", _SLOPE),
+    "replay.claimed": Quantity("Slope that the gradient claims", "loss per unit step", _SLOPE),
     "gradient.norm": Quantity("Gradient norm", "norm", _NORM, log=True),
     "update.norm": Quantity(
         "Size of the updates", "norm", "Length of one update of all the layer's entries together.", log=True

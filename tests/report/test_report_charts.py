@@ -59,6 +59,15 @@ def test_axes_hold_what_is_drawn(values, reference, hint, share):
     assert axis.place(high) == 1
 
 
+def test_beside_a_reference_a_wobble_stays_a_wobble():
+    values = np.array([2.302, 2.306, 2.304])
+    low, high, log = charts.bounds(values, np.array([2.3026]), False, False)
+    assert not log
+    assert high - low > 0.1 * 2.3
+    low, high, _ = charts.bounds(values, np.array([]), False, False)
+    assert high - low < 0.01  # by itself it may fill the chart
+
+
 def test_a_step_axis_has_a_place_for_step_zero():
     axis = charts.step_axis(0, 40_000, log=True)
     assert [label for _, label in axis.ticks] == ["0", "1", "10", "100", "1k", "10k"]
