@@ -189,6 +189,8 @@ def draw_mistaken(rng):
         return None
     if not all(np.abs(a).max(initial=0) > 1e-6 for name in g for a in g[name]):
         return None  # dead units hide everything
+    if not hasattr(wrong, "loss") and at == depth - 1 and mistake in ("doubled", "derivative missing"):
+        return None  # without a loss it is right for another one: sum((a - y)**2), binary cross-entropy
     layer = "output" if at == depth - 1 else f"hidden{at + 1}"
     equation = EQUATIONS[mistake]
     if equation == "delta":

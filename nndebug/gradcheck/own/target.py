@@ -99,9 +99,7 @@ def fitting(own: OwnModel, layers: Layers, target: Target, passed: Pass, pieces:
             continue
         for mean in (True, False):
             scale = 1 / len(a) if mean and own.batched else 1.0
-            given = [piece.given[-1].get("weight") for piece in pieces]
-            right = [scale * before[piece.rows].T @ delta[piece.rows] for piece in pieces]
-            if all(g is not None and same(g, r) for g, r in zip(given, right)):
+            if _gives(scale * delta, before, pieces):
                 assert target.loss is not None
                 note = (
                     f"Your class has no loss: its gradient is that of {loss.name}, {loss.formula}, so it is taken to be that. "
@@ -109,6 +107,16 @@ def fitting(own: OwnModel, layers: Layers, target: Target, passed: Pass, pieces:
                 )
                 return Target(loss, mean, (note,), assumed=True)
     return target
+
+
+def _gives(delta: Array, before: Array, pieces: Sequence[Piece]) -> bool:
+    """Whether this delta gives both gradients of the last layer; zeros, as silent units leave them, prove nothing."""
+    for piece in pieces:
+        given, here = piece.given[-1], delta[piece.rows]
+        right = {"weight": before[piece.rows].T @ here, "bias": here.sum(axis=0)}
+        if "weight" not in given or not all(same(value, right[part]) for part, value in given.items()):
+            return False
+    return any(piece.given[-1]["weight"].any() for piece in pieces)
 
 
 def _of_method(own: OwnModel) -> Target:
