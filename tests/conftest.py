@@ -8,6 +8,7 @@ from hypothesis import settings
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 settings.register_profile("nndebug", deadline=None)
+settings.register_profile("thorough", deadline=None, max_examples=10_000)
 settings.load_profile("nndebug")
 
 NO_SKIPS = os.environ.get("NNDEBUG_NO_SKIPS") == "1"

@@ -69,6 +69,7 @@ def check_member(
         CheckFailed: the first check that fails, with its smallest example.
         UserError: nothing says what the member is or takes, or a check is not known.
     """
+    __tracebackhide__ = True
     made = case(member, kind=kind, expected_failures=expected_failures, **options)
     checks = battery(made.kind)
     names = [only] if isinstance(only, str) else list(only)
@@ -106,6 +107,7 @@ def check_member(
 
 def _battery(kind: str) -> Callable[..., Checked]:
     def check(member: Any, **options: Any) -> Checked:
+        __tracebackhide__ = True
         return check_member(member, kind=None if isinstance(member, Case) else kind, **options)
 
     check.__name__ = check.__qualname__ = f"check_{kind}"

@@ -52,6 +52,7 @@ def run(
     Raises:
         CheckFailed: with the smallest failing example.
     """
+    __tracebackhide__ = True
     last: dict[str, Any] = {}
 
     def body(data: st.DataObject) -> None:

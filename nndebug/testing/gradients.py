@@ -8,11 +8,16 @@ from typing import Any
 import numpy as np
 
 from ..gradcheck.claimed import Claimed
-from ..gradcheck.local import disagreeing, try_layer
+from ..gradcheck.local import Trial, disagreeing, try_layer
+from ..gradcheck.result import Row
 from ..gradcheck.tape import Tape
 from ..signals import Array
 from .bench import Bench, parameters
 from .failure import Failure
+
+STEP = 1e-5
+MOST_ENTRIES = 2000
+"""Of what is differentiated entry by entry, to say which is wrong."""
 
 
 class Projection:
@@ -74,32 +79,55 @@ def disagreement(bench: Bench, seed: int) -> Failure | None:
             "backward cannot be compared with forward", "one function", str(error), "", bench.given
         )
     rows = disagreeing(trial)
-    if not rows:
-        return None
+    return _told(trial, rows[0], bench) if rows else None
+
+
+def _told(trial: Trial, row: Row, bench: Bench) -> Failure:
+    """The worst entry of a gradient that disagrees: by differences of forward, and by backward."""
+    part = row.parameter
+    what = "input gradient" if part == "input" else f"gradient of {part}"
     given = {
-        "": f"{'training mode, ' if bench.training else ''}float64, batches of shape {x.shape}",
-        "point": f"np.random.default_rng({seed}).normal(size={x.shape})",
+        "": "training mode, float64" if bench.training else "float64",
+        "x": trial.x,
+        "output_gradient": trial.u,
     }
-    row = rows[0]
-    what = "input gradient" if row.parameter == "input" else f"gradient of {row.parameter}"
-    if np.isnan(row.analytic):
+    fact = f"backward is not the derivative of forward: {what} is wrong"
+    mine = trial.given.get(part)
+    right = _by_entries(bench, part, trial.x, trial.u)
+    if right is None or mine is None or mine.shape != right.shape:
+        if np.isnan(row.analytic):
+            return Failure(fact, "the derivative of forward", row.reason or "something else", "", given)
+        expected, got = (f"{value:.6g} along a random direction" for value in (row.numeric, row.analytic))
         return Failure(
-            f"{what} is wrong", "the derivative of forward", row.reason or "something else", "", given
+            fact, f"{expected}, by differences of forward", f"{got}, by backward", row.reason, given
         )
-    along = not row.index
-    if trial.right and row.parameter in trial.right:
-        along = False
-    at = f"[{', '.join(map(str, row.index))}]" if not along else " along a random direction"
-    wrong = (
-        "" if along else f" in {row.wrong:,} of {row.entries:,} {'entry' if row.entries == 1 else 'entries'}"
-    )
+    off = np.abs(mine - right)
+    at = np.unravel_index(int(np.argmax(off)), off.shape)
+    place = f"{what}[{', '.join(str(int(i)) for i in at)}]"
+    count = int((off > 1e-6 * max(1.0, float(np.abs(right).max()))).sum())
     return Failure(
-        f"backward is not the derivative of forward: {what} is wrong{wrong}",
-        f"{what}{at} = {row.numeric:.6g}, by differences of forward",
-        f"{what}{at} = {row.analytic:.6g}, by backward",
+        f"{fact} in {count} of {off.size} {'entry' if off.size == 1 else 'entries'}",
+        f"{place} = {right[at]:.6g}, by differences of forward",
+        f"{place} = {mine[at]:.6g}, by backward",
         row.reason,
         given,
     )
+
+
+def _by_entries(bench: Bench, part: str, x: Array, u: Array) -> Array | None:
+    """d(Σ u · forward(x)) by every entry of x or of a parameter; None where these are too many."""
+    at = x if part == "input" else parameters(bench.fresh())[part]
+    if at.size > MOST_ENTRIES:
+        return None
+    right = np.zeros(at.shape)
+    for index in np.ndindex(at.shape):
+        values = []
+        for step in (STEP, -STEP):
+            layer, moved = doubled(bench.fresh()), np.array(x)
+            (moved if part == "input" else parameters(layer)[part])[index] += step
+            values.append(float((layer.forward(moved) * u).sum()))
+        right[index] = (values[0] - values[1]) / (2 * STEP)
+    return right
 
 
 def doubled(layer: Any) -> Any:

@@ -18,6 +18,7 @@ from .comparing import same
 from .failure import Failure
 from .gradients import disagreement
 from .registry import check
+from .shapes import takes as accepts
 
 KIND = "layer"
 
@@ -194,15 +195,15 @@ def extreme_values(case: Case, draw: Draw) -> None:
 def shapes_refused(case: Case, draw: Draw) -> None:
     """A batch of another width is refused with a message that names both: what is expected and what came."""
     bench = Bench(case, draw, rows=st.integers(2, 5))
-    from .shapes import takes as accepts
-
-    axis = 1
-    width = bench.shape[0]
-    if not parameters(bench.fresh()) and accepts(bench.fresh, (width + 1, *bench.shape[1:])):
+    axis = _fixed_axis(bench.fresh, bench.shape)
+    width = bench.shape[axis]
+    if not parameters(bench.fresh()) and accepts(
+        bench.fresh, (*bench.shape[:axis], width + 1, *bench.shape[axis + 1 :])
+    ):
         return  # it takes any width, and means it
     others = [n for n in (width + 1, 1, width + 3) if n != width]
     wrong = draw(st.sampled_from(others))
-    x = np.resize(bench.x, (len(bench.x), wrong, *bench.shape[1:]))
+    x = np.resize(bench.x, (len(bench.x), *bench.shape[:axis], wrong, *bench.shape[axis + 1 :]))
     given = {**bench.given, "x": x}
     expected = f"an error that names {x.shape} and {width}"
     try:
@@ -216,9 +217,17 @@ def shapes_refused(case: Case, draw: Draw) -> None:
             ) from None  # fmt: skip
         return
     raise Failure(
-        f"x with {wrong} in place of {width} on axis {axis} is not refused", expected,
+        f"x with {wrong} in place of {width} on axis {axis + 1} is not refused", expected,
         f"output of shape {np.shape(y)}, by silent broadcasting", "compare x.shape with what the parameters need", given,
     )  # fmt: skip
+
+
+def _fixed_axis(make: Any, shape: tuple[int, ...]) -> int:
+    """The axis of a sample whose size the layer fixes: its only one, or the first that may not be larger."""
+    for axis, size in enumerate(shape[:-1]):
+        if not accepts(make, (*shape[:axis], size + 1, *shape[axis + 1 :])):
+            return axis
+    return len(shape) - 1 if len(shape) > 1 and not accepts(make, (*shape[:-1], shape[-1] + 1)) else 0
 
 
 @check(KIND)
@@ -254,7 +263,8 @@ def reference(case: Case, draw: Draw) -> None:
     layer as a third argument."""
     assert case.reference is not None
     both = len(inspect.signature(case.reference).parameters) == 3 and "random" not in case.tags
-    bench = Bench(case, draw, training=None if both else False)
+    far = case.kind == "activation" and draw(st.booleans())
+    bench = Bench(case, draw, training=None if both else False, x=extreme_batches if far else None)
     layer = bench.fresh()
     assume(np.isfinite(bench.y).all())
     same(bench.y, _referred(case, layer, bench.x), "output", bench.given, rounding=2.0**14)

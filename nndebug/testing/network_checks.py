@@ -48,6 +48,12 @@ class Example:
         rng = np.random.default_rng(draw(st.integers(0, 99)))
         for value in dict(self._prototype.parameters).values():
             value += (NUDGE * rng.normal(size=value.shape)).astype(value.dtype)
+        if dict(
+            getattr(self._prototype, "state", None) or {}
+        ):  # what is kept is not at its first values any more
+            set_mode(self._prototype, True)
+            self._prototype.forward(rng.normal(1.0, 2.0, (4, *self.shape)))
+            set_mode(self._prototype, training)
         self.dtype = next((v.dtype for v in dict(self._prototype.parameters).values()), np.dtype("float64"))
         strategy = batches(self.shape, rows, self.dtype) if x is None else x(self.shape, self.dtype)
         self.x: Array = draw(strategy)

@@ -16,7 +16,10 @@ def layer(kind, table):
         reference = table.get(type(member).__name__)
         if type(member).__name__ == "LeakyReLU":
             reference = lambda z: z * (1 if member.slope is None else (z > 0) + (z <= 0) * member.slope)  # noqa: E731
-        return case(member, kind=kind, reference=reference)
+        takes = None
+        if member.kind == "batch_norm":  # rows or images, which cannot be told by trying rows first
+            takes = st.one_of(st.just((member.features,)), strategies.image_shapes(member.features, least=1))
+        return case(member, kind=kind, reference=reference, takes=takes)
 
     return made
 

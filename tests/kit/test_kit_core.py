@@ -2,11 +2,13 @@
 
 import pytest
 from core_cases import CASES, IDS, PAIRS
+from hypothesis import settings
+from hypothesis import strategies as st
 
 from nndebug.strategies.members import members
 from nndebug.testing.driver import run
 
-EXAMPLES = 4
+EXAMPLES = 3
 
 
 @pytest.mark.parametrize(("name", "check"), PAIRS, ids=IDS)
@@ -14,10 +16,18 @@ def test_member(name, check):
     run(check, CASES[name][1], examples=EXAMPLES)
 
 
+PROPERTIES = list(dict.fromkeys((check.kind, check.name) for _, check in PAIRS))
+THOROUGH = 300
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "check"), PAIRS, ids=IDS)
-def test_member_at_length(name, check):
-    run(check, CASES[name][1], examples=200, seed_=1)
+@pytest.mark.parametrize(("kind", "name"), PROPERTIES, ids=map("-".join, PROPERTIES))
+def test_property_at_length(kind, name):
+    """With `--hypothesis-profile=thorough`, 10,000 examples of every property, over all members that have it."""
+    (check,) = {c.name: c for _, c in PAIRS if (c.kind, c.name) == (kind, name)}.values()
+    members = [CASES[member][1] for member, c in PAIRS if c is check]
+    asked = settings.default.max_examples
+    run(check, st.one_of(*members), examples=asked if asked > 100 else THOROUGH)
 
 
 def test_the_members_are_those_that_the_core_has():
