@@ -1,6 +1,7 @@
 """The examples do what they say."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -49,10 +50,15 @@ def test_property_tests_of_a_layer_find_its_one_mistake(tmp_path):
     assert "1 failed, 39 passed" in out
     page = (EXAMPLES / "own_layer" / "README.md").read_text("utf-8")
     shown = page.split("```\nNormalise")[1].split("```")[0].splitlines()
-    printed = [line.removeprefix("E").strip() for line in out.splitlines()]
+    printed = [form(line.removeprefix("E")) for line in out.splitlines()]
     for line in shown[1:-1]:
-        assert line.strip() in printed
-    assert f"nndebug.testing.driver.CheckFailed: Normalise{shown[0]}" in printed
+        assert form(line) in printed
+    assert form(f"nndebug.testing.driver.CheckFailed: Normalise{shown[0]}") in printed
+
+
+def form(line):
+    """A line without its numbers and its spacing: where the check looks is its own business."""
+    return re.sub(r"-?\d+(\.\d+)?", "#", re.sub(r"\s+", "", line))
 
 
 def test_the_test_file_is_five_lines():
