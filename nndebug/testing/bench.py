@@ -127,7 +127,8 @@ class Bench:
                 value += (NUDGE * rng.normal(size=value.shape)).astype(value.dtype)
             if has_state(layer):
                 set_mode(layer, True)
-                layer.forward(rng.normal(1.0, 2.0, (3, *self.shape)).astype(self.dtype))
+                x = rng.normal(1.0, 2.0, (3, *self.shape)).astype(self.dtype)
+                called(layer.forward, "forward", {"": "training mode", "x": x}, x)
         set_mode(layer, self.training)
         return layer
 

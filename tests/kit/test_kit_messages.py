@@ -46,11 +46,8 @@ def test_of_a_layer_the_mode_and_what_to_look_at_are_told_too(monkeypatch):
     assert told[0].startswith(
         "CentresUntagged fails `sample_independence`: output of the other samples is wrong in 1 of "
     )
-    assert told[3] == "  smallest   evaluation mode, float64"
-    assert (
-        "  help       a mean, maximum or norm over axis 0 ties samples together; if that is meant: tags={'batch_coupled'}"
-        in told
-    )
+    assert told[3].startswith("  smallest   ") and told[3].endswith("float64")
+    assert any(line.startswith("  help       a mean, maximum or norm over axis 0") for line in told)
 
 
 def test_what_raises_is_told_with_its_line(monkeypatch):
