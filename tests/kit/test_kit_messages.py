@@ -43,9 +43,7 @@ Negative fails `at_least_its_bound`: the loss falls below its bound.
 
 def test_of_a_layer_the_mode_and_what_to_look_at_are_told_too(monkeypatch):
     told = text(faulty_layers.CentresUntagged, monkeypatch, only="sample_independence").splitlines()
-    assert told[0].startswith(
-        "CentresUntagged fails `sample_independence`: output of the other samples is wrong in 1 of "
-    )
+    assert told[0].startswith("CentresUntagged fails `sample_independence`: ")
     assert told[3].startswith("  smallest   ") and told[3].endswith("float64")
     assert any(line.startswith("  help       a mean, maximum or norm over axis 0") for line in told)
 
