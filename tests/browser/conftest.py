@@ -106,6 +106,7 @@ def driver(tmp_path_factory):
         options.add_argument(f"--{word}")
     options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
     driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(executable_path=DRIVER))
+    driver.set_script_timeout(300)  # axe-core looks at every number of the tables
     yield driver
     driver.quit()
 
