@@ -108,32 +108,6 @@ def test_the_derivative_at_the_kink():
         np.testing.assert_array_equal(layer.backward(np.ones((1, 2))), [[right, right]])
 
 
-@pytest.mark.parametrize("make", ELEMENTWISE)
-@given(z=arrays(np.float64, (2, 3), elements=st.floats(-20, 20)))
-def test_derivatives_agree_with_differences(make, z):
-    layer = make()
-    if layer.kind in ("relu", "leaky_relu", "elu", "selu", "softsign"):
-        z = np.where(np.abs(z) < 0.01, 0.01, z)  # no difference across the kink
-    derivative = layer.derivative(z, layer.value(z))
-    np.testing.assert_allclose(
-        derivative, differences(lambda z: layer.value(z).sum(), z), rtol=1e-8, atol=1e-9
-    )
-
-
-@pytest.mark.parametrize("make", ELEMENTWISE)
-@pytest.mark.parametrize("dtype", DTYPES)
-def test_out_is_written_and_returned_and_nothing_else_is(make, dtype):
-    layer, z = make(), Z.astype(dtype)
-    before, a, da = z.copy(), np.empty_like(z), np.empty_like(z)
-    assert layer.value(z, out=a) is a
-    np.testing.assert_array_equal(a, layer.value(z))
-    kept = a.copy()
-    assert layer.derivative(z, a, out=da) is da
-    np.testing.assert_array_equal(da, layer.derivative(z, a))
-    np.testing.assert_array_equal(z, before)
-    np.testing.assert_array_equal(a, kept)
-
-
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("make", ALL)
@@ -156,12 +130,6 @@ def test_backward_is_the_derivative_times_the_output_gradient(make, training):
     z, g = np.random.default_rng(0).normal(size=(2, 7, 4))
     a = layer.forward(z)
     np.testing.assert_array_equal(layer.backward(g), layer.derivative(z, a) * g)
-
-
-@pytest.mark.parametrize("make", ALL)
-def test_not_a_number_stays_visible(make):
-    output = make().forward(np.array([[1.0, np.nan, -1.0]]))
-    assert np.isnan(output[0, 1])
 
 
 # --- softmax ------------------------------------------------------------------------------------------------------------
