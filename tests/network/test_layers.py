@@ -156,7 +156,11 @@ def test_a_lone_layer_is_named_by_its_kind():
     "given", ["float16", "float32", "float64", "int64", "uint8", "bool", "list", "strided"]
 )
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("first", [[], [ReLU()], [Sigmoid()], [Dropout(0.3)], [Flatten()]], ids=str)
+@pytest.mark.parametrize(
+    "first",
+    [[], [ReLU()], [Sigmoid()], [Dropout(0.3)], [Flatten()]],
+    ids=["none", "relu", "sigmoid", "dropout", "flatten"],
+)
 def test_any_numbers_go_in_and_the_networks_dtype_comes_out(first, dtype, given, training):
     network = Sequential(*copy.deepcopy(first), Dense(6, 4), Tanh(), Dense(4, 3), dtype=dtype)
     x = np.random.default_rng(0).integers(0, 2, (5, 6))
