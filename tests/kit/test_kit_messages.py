@@ -101,7 +101,10 @@ def test_an_expected_failure_is_told_and_one_that_is_mended_is_an_error():
 @parametrize_with_checks(
     [
         faulty_layers.Scale(2),
-        case(faulty_layers.Accumulates, expected_failures={"gradients_fresh": "on purpose"}),
+        case(
+            faulty_layers.Accumulates,
+            expected_failures={"gradients_fresh": "on purpose", "nothing_left_over": "on purpose"},
+        ),
     ],
     examples=2,
 )
