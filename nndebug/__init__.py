@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .checking import check as check
     from .evaluation import check_accuracy as check_accuracy
     from .gradcheck import gradcheck as gradcheck
+    from .own_loop import Recorder as Recorder
     from .preflight import preflight as preflight
     from .report import write as report
     from .run import Run as Run
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from .watching import watch as watch
 
 _HOME = {
+    "Recorder": "own_loop",
     "Run": "run",
     "Shapes": "shapes",
     "assert_shape": "shapes",
@@ -37,6 +39,7 @@ _CALLABLE = {"gradcheck": "gradcheck", "preflight": "preflight", "report": "writ
 """Subpackages that are called like a function, and the function in them that does it."""
 
 __all__ = [
+    "Recorder",
     "Run",
     "Shapes",
     "assert_shape",

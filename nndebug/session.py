@@ -17,6 +17,7 @@ from . import __version__
 from .checking import check
 from .config import load
 from .drawing import Drawing
+from .errors import UserError
 from .findings import CheckResult
 from .recorder import Recorder
 from .run import Run
@@ -143,8 +144,9 @@ class Session:
 
     def _conclude(self, status: str, draw: bool = True) -> None:
         """Runs the rules, now or when somebody asks; writes findings and report."""
-        self._concluded, self._stale = self._extent_of_run(), True
+        self._stale = True
         if status != "running":
+            self._concluded = self._extent_of_run()
             seconds = {
                 "recording_seconds": self._recording_seconds(),
                 "training_seconds": self._training_seconds,
@@ -185,3 +187,28 @@ def _origin() -> dict[str, Any]:
         "versions": {"nndebug": __version__, "numpy": np.__version__, "python": platform.python_version()},
         "status": "running",
     }
+
+
+def named_figures(facts: Mapping[str, Any]) -> dict[str, float]:
+    """Figures of an epoch under the names that rules know: `validation_loss` is `validation.loss`, `accuracy` is `train.accuracy`.
+
+    Raises:
+        UserError: one is no number.
+    """
+    names = {"loss": "train.loss", "accuracy": "train.accuracy"}
+    return {names.get(key, key.replace("_", ".", 1)): as_number(key, value) for key, value in facts.items()}
+
+
+def as_number(name: str, value: Any) -> float:
+    """A figure that somebody hands over: a number, or an array or tensor of one entry.
+
+    Raises:
+        UserError: it is no number.
+    """
+    try:
+        value = value.detach() if hasattr(value, "detach") else value
+        return float(value.item() if hasattr(value, "item") else value)
+    except (TypeError, ValueError, RuntimeError):
+        shape = getattr(value, "shape", None)
+        what = type(value).__name__ if shape is None else f"{type(value).__name__} of shape {tuple(shape)}"
+        raise UserError(f"{name} is a number, got a {what}", help=f"{name}=0.5, as one number") from None

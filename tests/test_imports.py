@@ -99,6 +99,7 @@ ALLOWED = {
     "nndebug.pytest_plugin": {"pytest", "nndebug"},
     "nndebug.testing": {"numpy", "hypothesis", "pytest", "nndebug"},
     "nndebug.watching": {"numpy", "nndebug"},
+    "nndebug.own_loop": {"numpy", "nndebug"},
     "nndebug.cli": {"numpy", "rich", "nndebug"},
 }
 

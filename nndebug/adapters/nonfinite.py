@@ -21,12 +21,12 @@ def producer(network: Any) -> dict[str, Any] | None:
     """
     x = network.input
     if not _finite(x):
-        return _found(RUN, "input", "the data", x, {})
+        return found(RUN, "input", "the data", x, {})
     twin = network.twin()
     for name, value in twin.parameters.items():
         if not _finite(value):
             # The update before this step made it; its gradient came from numbers that were still finite.
-            return {**_found(name, "update", "the update before this step", value, {}), "sample": None}
+            return {**found(name, "update", "the update before this step", value, {}), "sample": None}
     with np.errstate(all="ignore"):
         value = x
         for layer in twin.layers:
@@ -34,13 +34,13 @@ def producer(network: Any) -> dict[str, Any] | None:
             if not _finite(output):
                 signal = "activation" if hasattr(layer, "derivative") else "preactivation"
                 weights = {f"{layer.name}.{name}": extremes(p) for name, p in layer.parameters.items()}
-                return _found(
+                return found(
                     layer.name, signal, f"{layer.kind} forward", output, {"input": extremes(value), **weights}
                 )
             value = output
     gradient = network.output_gradient
     if not _finite(gradient):
-        return _found(
+        return found(
             "loss", "output_gradient", f"{network.loss.kind} loss", gradient, {"output": extremes(value)}
         )
     return None
@@ -55,13 +55,13 @@ def _finite(array: Array) -> bool:
     return bool(np.isfinite(array).all())
 
 
-def _found(site: str, signal: str, operation: str, array: Array, operands: dict[str, Any]) -> dict[str, Any]:
+def found(site: str, signal: str, operation: str, array: Array, operands: dict[str, Any]) -> dict[str, Any]:
     bad = ~np.isfinite(array)
     return {
         "site": site,
         "signal": signal,
         "operation": operation,
         "entries": int(bad.sum()),
-        "sample": int(np.argwhere(bad)[0, 0]),
+        "sample": int(np.argwhere(np.atleast_1d(bad))[0, 0]),
         "operands": operands,
     }

@@ -8,13 +8,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ...errors import UserError
 from ...histogram import ExponentHistogram
 from ...preflight.result import Preflight
 from ...schedule import Schedule
-from ...session import Session
+from ...session import Session, named_figures
 from ...signals import Array
 from .adapter import TorchAdapter
 from .epochs import Epochs
@@ -80,14 +78,14 @@ class TorchWatch(Session):
     def _end(self, facts: Mapping[str, float]) -> None:
         if self._adapter.step == self._ended_at:
             if facts:
-                self._recorder.figures(self._adapter.epoch - 1, self._adapter.step, _named(facts))
+                self._recorder.figures(self._adapter.epoch - 1, self._adapter.step, named_figures(facts))
             return
         self._count_time()
         self._fly()
-        self._recorder.epoch(self._adapter.epoch, self._adapter.step, _named(facts), self._arrays())
+        self._recorder.epoch(self._adapter.epoch, self._adapter.step, named_figures(facts), self._arrays())
         self._adapter.epoch += 1
         self._ended_at = self._adapter.step
-        self._conclude("running")
+        self._conclude("running", draw=self._open)
         self._started = time.perf_counter()
 
     def _fly(self) -> None:
@@ -164,10 +162,3 @@ def _manifest(torch: Any, model: Any, optimizers: tuple[Any, ...], loss: Any) ->
         },
         "loss": "" if loss is None else getattr(loss, "__name__", type(loss).__name__),
     }
-
-
-def _named(facts: Mapping[str, float]) -> dict[str, float]:
-    """Figures under the names that rules know: `validation_loss` is `validation.loss`, `accuracy` is `train.accuracy`."""
-    names = {"loss": "train.loss", "accuracy": "train.accuracy"}
-    known = {k: float(np.asarray(v)) for k, v in facts.items()}
-    return {names.get(k, k.replace("_", ".", 1)): v for k, v in known.items()}
