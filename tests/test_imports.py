@@ -100,6 +100,9 @@ ALLOWED = {
     "nndebug.testing": {"numpy", "hypothesis", "pytest", "nndebug"},
     "nndebug.watching": {"numpy", "nndebug"},
     "nndebug.own_loop": {"numpy", "nndebug"},
+    "nndebug.imports": set(),
+    "nndebug.scripts": BASE,
+    "nndebug.attaching": {"nndebug"},
     "nndebug.cli": {"numpy", "rich", "nndebug"},
 }
 

@@ -170,14 +170,16 @@ def quoted(path: Path) -> str:
     return shlex.quote(str(path))
 
 
-def show(result: CheckResult) -> None:
-    """Prints a check's result on stdout."""
+def show(result: CheckResult, on_stderr: bool = False) -> None:
+    """Prints a check's result on stdout, unless that belongs to somebody else."""
     from rich.console import Console
 
     from ..report import terminal
 
     # A pipe has no width; rich would take 80, which breaks more lines than it need.
-    terminal.render(result, Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH))
+    stream = sys.stderr if on_stderr else sys.stdout
+    console = Console(file=stream, highlight=False, width=None if stream.isatty() else PIPE_WIDTH)
+    terminal.render(result, console)
 
 
 def in_colour(stream: TextIO) -> bool:

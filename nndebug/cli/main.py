@@ -14,7 +14,19 @@ from .. import __version__
 from ..errors import UserError, did_you_mean
 from .common import Parser
 
-COMMANDS = ("demo", "train", "gradcheck", "inspect", "check", "report", "compare", "watch", "export", "rule")
+COMMANDS = (
+    "demo",
+    "train",
+    "run",
+    "gradcheck",
+    "inspect",
+    "check",
+    "report",
+    "compare",
+    "watch",
+    "export",
+    "rule",
+)
 """In the order of `--help`. Each is a module here that imports nothing heavy before it runs."""
 
 FAILED = 2
@@ -29,12 +41,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code: 0 nothing at or above `--fail-on`; 1 something; 2 usage, unreadable input or internal error;
         3 nothing could be checked; 130 interrupted; 141 the reader of the output went away.
     """
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):  # a mark that the terminal cannot show must not end the program
-            stream.reconfigure(errors="backslashreplace")
-    warnings.showwarning = _warn
     words = list(sys.argv[1:] if arguments is None else arguments)
     command = next((word for word in words if not word.startswith("-")), None)
+    if command != "run":  # there, streams and warnings are the script's
+        warnings.showwarning = _warn
+        for stream in (sys.stdout, sys.stderr):
+            if hasattr(
+                stream, "reconfigure"
+            ):  # a mark that the terminal cannot show must not end the program
+                stream.reconfigure(errors="backslashreplace")
     try:
         code = _run(command, words)
         sys.stdout.flush()
