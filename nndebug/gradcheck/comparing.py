@@ -13,6 +13,9 @@ from .result import Row, Verdict
 FLOOR = 1e-6
 """Differences below this share of the tensor's scale are not called disagreement, however small the error."""
 
+LEAST = 1e-6
+"""Relative errors are taken of no less than this share of the scale: terms that cancel leave rounding, however exact they are."""
+
 MARGIN = 10.0
 """A difference disagrees only if it is this many times the estimated error."""
 
@@ -95,7 +98,7 @@ def compare(
         worst = analytic = numeric = blur = np.nan
         if at:
             analytic, numeric = float(given[at]), float(right[at])
-            size = max(abs(analytic), abs(numeric), 1e-8 * largest)
+            size = max(abs(analytic), abs(numeric), LEAST * largest)
             worst = _ratio(difference[at], size)
             blur = _ratio(error[at], size)
         return Row(
@@ -140,7 +143,7 @@ def compare(
             count = int(bad.sum())
             return row(Verdict.DISAGREES, count, f"{count:,} entries are NaN or infinite", _first(bad))
         wrong = known & (difference > np.maximum(MARGIN * error, FLOOR * largest))
-        size = np.maximum(np.maximum(np.abs(given), magnitude), 1e-8 * largest or 1.0)
+        size = np.maximum(np.maximum(np.abs(given), magnitude), LEAST * largest or 1.0)
         ratio = difference / size
     if wrong.any():
         at = _largest(np.where(wrong, difference if scale is not None else ratio, -1.0))
@@ -176,7 +179,7 @@ def _agreement(
     if not (0 < largest < math.inf and difference.max() <= FLOOR * largest and bound <= blurred * largest):
         return None
     np.maximum(size, np.abs(given), out=size)
-    np.maximum(size, 1e-8 * largest, out=size)
+    np.maximum(size, LEAST * largest, out=size)
     np.divide(difference, size, out=difference)
     at = _largest(difference)
     if isinstance(uncertainty, Spread):

@@ -43,4 +43,6 @@ def networks(draw, dtypes=("float32", "float64"), losses=tuple(LOSSES)):
         if draw(st.booleans()):
             layers.append(Dropout(draw(st.sampled_from([0.2, 0.5])), seed=draw(st.integers(0, 9))))
     loss = LOSSES[draw(st.sampled_from(losses))]()
+    if loss.takes == "probabilities":  # of other outputs it may be NaN
+        layers.append(ACTIVATIONS["softmax" if loss.kind == "probability_cross_entropy" else "sigmoid"]())
     return Sequential(*layers, loss=loss, dtype=draw(st.sampled_from(dtypes)), seed=draw(st.integers(0, 99)))
