@@ -113,7 +113,7 @@ def stopped_too_early(
     References: J. Kaplan et al., "Scaling Laws for Neural Language Models", 2020, arXiv:2001.08361, on loss against steps.
     """
     loss, chance = run.series("probe.loss").finite, run.manifest.get("loss_at_chance")
-    if not chance or len(loss) < 5 or loss.steps[-1] < 4:
+    if not chance or len(loss) < 5 or loss.steps[-1] < 4 or run.manifest.get("status") == "running":
         return
     # What falls from above chance undoes the initial values, and is no pace of learning.
     start, middle = min(loss.first, chance), loss.at(int(loss.steps[-1]) // 2)

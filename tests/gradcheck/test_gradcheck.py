@@ -43,7 +43,8 @@ def test_every_layer_activation_and_loss_of_the_core_agrees(activation, loss, dt
 @given(networks(), st.integers(0, 1000))
 def test_no_false_alarm_on_correct_networks(network, seed):
     result = gradcheck(network, seed=seed)
-    assert result.verdict is Verdict.AGREES, result
+    # About one in 1,500 cannot be told; benchmarks/gradcheck_accuracy.py counts them.
+    assert result.verdict is not Verdict.DISAGREES, result
     assert not result.faults
 
 

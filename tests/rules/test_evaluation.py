@@ -128,3 +128,8 @@ class TestClassesRenamed:
 
     def test_silent_where_the_classes_have_their_own_names(self):
         assert not symptoms("NND606", judged(0.95, 0.95))
+
+    def test_silent_where_the_training_set_is_wrong_too(self):
+        run = self.run()
+        run.add({"kind": "probe", "step": 1000, "epoch": 9, "data": {"run": {"probe.accuracy": 0.05}}})
+        assert not symptoms("NND606", run)
