@@ -19,7 +19,7 @@ PAGES = ["sick", pytest.param("healthy", marks=pytest.mark.slow)]
 OPEN_ALL = "document.querySelectorAll('details').forEach(d => d.open = true)"
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("dark", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["light", "dark"])
 @pytest.mark.parametrize("page", PAGES)
 @pytest.mark.parametrize(
     "numbers", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["folded", "all"]

@@ -39,7 +39,7 @@ def test_every_layer_activation_and_loss_of_the_core_agrees(activation, loss, dt
     assert sum(row.entries for row in result.rows) == sum(v.size for v in network.parameters.values())
 
 
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(networks(), st.integers(0, 1000))
 def test_no_false_alarm_on_correct_networks(network, seed):
     result = gradcheck(network, seed=seed)
@@ -95,7 +95,7 @@ def test_agrees_with_plain_central_differences():
         assert row.numeric == pytest.approx((losses[0] - losses[1]) / (2 * h), rel=1e-6, abs=1e-11)
 
 
-@settings(max_examples=60)
+@settings(max_examples=25)
 @given(networks(dtypes=("float64",)), st.integers(0, 1000), st.data())
 def test_one_entry_that_is_off_by_a_hundred_thousandth_is_found(network, seed, data):
     key = data.draw(st.sampled_from(list(network.parameters)))

@@ -115,7 +115,7 @@ def test_any_run_renders_as_html(name, values, evidence):
     _check_page(name, html.render(build(run_of(name, values), result_of(name, evidence))))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(any_text, st.lists(any_float, max_size=30), evidences)
 def test_any_run_renders_as_a_picture(tmp_path_factory, name, values, evidence):
     path = tmp_path_factory.getbasetemp() / "hostile.png"

@@ -43,6 +43,7 @@ def test_every_chart_and_map_is_a_picture_of_its_own(two, tmp_path):
         assert picture.size == (380, 220)
 
 
+@pytest.mark.slow
 def test_figures_have_the_dots_that_were_asked_for(two, tmp_path):
     assert (
         main(
@@ -86,7 +87,7 @@ def test_plot_offers_the_nearest_name(two):
         two[1][0].plot("update_ratio", "hidden9")
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=3, deadline=None)
 @given(any_text, st.lists(any_float, max_size=20))
 def test_any_run_gives_figures(tmp_path_factory, name, values):
     evidence = {"series": [{"name": "shift"}], "unit_map": name}
