@@ -47,7 +47,10 @@ class EpochResult:
 
 @dataclass
 class Training:
-    """One call of `fit`, as `begin` and `end` observers see it. Arrays are the prepared ones, in order of the data."""
+    """One call of `fit`, as `begin` and `end` observers see it. Arrays are the prepared ones, in order of the data.
+
+    `interrupted` tells observers of `end` that an exception is on its way to the caller of `fit`.
+    """
 
     network: Sequential
     optimizer: Optimizer
@@ -59,6 +62,7 @@ class Training:
     seed: int
     results: list[EpochResult] = field(default_factory=list)
     metric: Metric | None = None
+    interrupted: bool = False
 
 
 def fit(
@@ -115,6 +119,9 @@ def fit(
         for _ in _epochs(training, drawn, max_steps):
             if patience is not None and _stalled(training.results, patience):
                 break
+    except BaseException:
+        training.interrupted = True  # for those who are told of the end
+        raise
     finally:
         network.training = mode
         network.hooks.emit("end", training)

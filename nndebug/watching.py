@@ -249,7 +249,7 @@ class Watch(Session):
             # By patience: nobody knew that this epoch was the last.
             number = self._epochs_before + training.results[-1].epoch
             self._adapter.end_epoch(number, self._last_facts, last=True)
-        self._conclude("finished")
+        self._conclude("interrupted" if training.interrupted else "finished")
 
     def _validation_counts(self, validation: tuple[Array, Array] | None, classes: int) -> list[int]:
         """Samples of every class in the validation set; empty without one, or without classes."""

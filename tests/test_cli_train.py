@@ -226,11 +226,11 @@ def test_an_interrupted_run_says_where_its_part_is(folder, capsys, monkeypatch):
 
     def interrupted(self, network):
         done.append(step(self, network))
-        if len(done) == 200:
+        if len(done) == 3 * 144 + 5:
             raise KeyboardInterrupt
 
     monkeypatch.setattr(SGD, "step", interrupted)
-    assert cli.main(["train", "-q", "-o", "a run"]) == 130
+    assert cli.main(["train", "-q", "--no-preflight", "-o", "a run"]) == 130
     out, err = capsys.readouterr()
     assert out == ""
     assert err.splitlines() == [
@@ -238,6 +238,9 @@ def test_an_interrupted_run_says_where_its_part_is(folder, capsys, monkeypatch):
         "help: what was recorded is in 'a run': nndebug check 'a run'",
     ]
     assert cli.main(["check", "a run", "--fail-on", "never"]) == 0
+    assert json.loads((folder / "a run" / "manifest.json").read_text())["status"] == "interrupted"
+    # Who interrupts does not wait for the pictures of every epoch.
+    assert [path.name for path in (folder / "a run").glob("*.png")] == ["epoch-0003.png"]
 
 
 def test_an_experiment_file_trains(folder, blobs, capsys):
