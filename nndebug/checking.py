@@ -69,7 +69,7 @@ def _judge(run: Run, chosen: Selection) -> CheckResult:
     for rule in chosen.rules:
         if reason := chosen.left_out(rule):
             suppressed.append(Skipped(rule.code, rule.name, reason))
-        elif not run.steps and not run.events and not _before_training(rule):
+        elif not run.steps and not run.events and not (_before_training(rule) or _misses(rule, run)):
             missing.append(Skipped(rule.code, rule.name, "no step was recorded"))
         elif absent := [need for need in rule.needs if not run.has(need)]:
             missing.append(Skipped(rule.code, rule.name, _why_absent(run, absent)))
@@ -124,6 +124,11 @@ def _of_the_tool(run: Run, chosen: Selection, crashed: Sequence[Skipped]) -> lis
 def _before_training(rule: Rule) -> bool:
     """Whether a rule judges what was measured before the first step, and nothing else."""
     return bool(rule.needs) and all(need.startswith(PREFLIGHT) for need in rule.needs)
+
+
+def _misses(rule: Rule, run: Run) -> bool:
+    """Whether a rule says why there are no steps although there was a training."""
+    return rule.code == "NND902" and bool(run.lost or run.manifest.get("training_seconds"))
 
 
 def _why_absent(run: Run, absent: Sequence[str]) -> str:

@@ -65,12 +65,12 @@ def _healthy(run: Run, findings: Sequence[Finding]) -> str:
     accuracy = run.series("validation.accuracy")
     reached = f"; validation accuracy {accuracy.last:.1%}" if accuracy else ""
     loss, chance = run.series("probe.loss"), run.manifest.get("loss_at_chance")
-    if not run.steps and run.preflight is not None:
-        return f"No rule found a fault before training{notes}."
-    if not run.steps:
+    if not run.steps and run.preflight is None:
         return "Nothing could be checked: no step was recorded."
     if stopped := next((f for f in findings if f.code == "NND902"), None):
         return f"No rule found a fault in what was recorded, but not all was: {stopped.message}."
+    if not run.steps:
+        return f"No rule found a fault before training{notes}."
     unseen = run.series("validation.loss")
     if chance and unseen and not unseen.last < chance:
         return f"No rule found a fault{notes}, but on validation the loss, {unseen.last:.3g}, is no better than chance ({chance:.3g})."

@@ -207,6 +207,11 @@ def found(*severities):
         (CheckResult("", None, findings=found(Severity.INFO)), "warning", 0),
         (CheckResult("", None, findings=found(Severity.ERROR)), "never", 0),
         (CheckResult("", None, passed=("NND902",)), "error", 3),
+        (
+            CheckResult("", None, findings=(Finding("NND902", "not-checked", Severity.INFO, "run", "lost"),)),
+            "error",
+            3,
+        ),
         (CheckResult("", None), "never", 3),
     ],
 )

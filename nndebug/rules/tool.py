@@ -31,8 +31,9 @@ def unused_suppression(run: Run, *, unused: tuple[str, ...] = ()) -> Iterator[Sy
 def not_checked(run: Run) -> Iterator[Symptom]:
     """Something could not be recorded, so rules have not looked at it.
 
-    What it measures: failures inside the diagnostics, rows of the run folder that could not be read, and a run whose
-    training data never became known (so that no state was judged on a probe).
+    What it measures: failures inside the diagnostics, rows of the run folder that could not be read, a training that
+    ended without a single recorded step, and a run whose training data never became known (so that no state was
+    judged on a probe).
 
     Why it matters: silence must not read as health.
 
@@ -51,6 +52,10 @@ def not_checked(run: Run) -> Iterator[Symptom]:
             f"{run.lost} rows of the run folder could not be read",
             Severity.INFO,
             evidence={"lost": run.lost},
+        )
+    if not run.steps and run.manifest.get("training_seconds"):
+        yield Symptom(
+            "run", "the training ended, but no step of it was found in the run folder", Severity.INFO
         )
     if run.steps and not run.has("probe.loss"):
         yield Symptom(

@@ -4,8 +4,9 @@ import pytest
 
 from nndebug.findings import Severity
 from nndebug.registry import all_rules
+from nndebug.run import Run
 
-from .runs import make_run, one, symptoms
+from .runs import MANIFEST, make_run, one, symptoms
 
 HEADINGS = ("What it measures:", "Why it matters:", "What to try:", "False alarms:", "References:")
 
@@ -95,6 +96,13 @@ class TestNotChecked:
 
     def test_a_run_without_probe_is_told(self):
         assert "no state was judged" in one("NND902", make_run()).message
+
+    def test_a_training_without_its_steps_is_told(self):
+        run = Run({**MANIFEST, "status": "finished", "training_seconds": 0.3})
+        assert "no step of it" in one("NND902", run).message
+
+    def test_silent_before_the_first_step(self):
+        assert not symptoms("NND902", Run({**MANIFEST, "status": "running"}))
 
     def test_silent_on_a_complete_run(self):
         assert not symptoms("NND902", make_run(learns=True))
