@@ -32,7 +32,7 @@ def probe(
     """The inputs (batch, …), the targets, and a few words on where they come from.
 
     Raises:
-        UserError: y without x, different lengths, no rows, or a network whose input or targets cannot be guessed.
+        UserError: y without x, different lengths, no rows, not finite, or a network whose input or targets cannot be guessed.
     """
     if samples is not None and samples < 1:
         raise UserError(f"samples is {samples}", help="give 1 or more, or leave it out")
@@ -44,10 +44,11 @@ def probe(
         inputs = made_inputs(network, count, rng).astype(dtype)
         return inputs, made_targets(network, inputs, rng), f"{count} random rows"
     inputs = np.asarray(x)
-    if inputs.ndim < 1 or not len(inputs):
-        raise UserError("x has no rows", help="gradcheck needs at least one sample")
     if inputs.dtype.kind not in "fiub":
         raise UserError(f"x is {inputs.dtype}, not numbers", help="give an array of floats (batch, features)")
+    if inputs.ndim < 1 or not len(inputs):
+        raise UserError("x has no rows", help="gradcheck needs at least one sample")
+    refuse_nonfinite(x=inputs, y=y)
     inputs = inputs.astype(dtype)
     targets = made_targets(network, inputs, rng) if y is None else np.asarray(y)
     if targets.dtype.kind == "f":
@@ -62,6 +63,25 @@ def probe(
         return inputs, targets, f"{total} rows"
     chosen = np.sort(rng.choice(total, count, replace=False))
     return inputs[chosen], targets[chosen], f"{count} of {total:,} rows"
+
+
+def refuse_nonfinite(**data: Any) -> None:
+    """Says that NaN or infinity comes in with the samples, where it would look like a fault of the network.
+
+    Raises:
+        UserError: an array of floats among these, or a list that makes one, is not finite.
+    """
+    for name, given in data.items():
+        try:
+            values = np.asarray(given)
+        except (TypeError, ValueError, RuntimeError):  # lists of samples of unlike shapes, or not of NumPy
+            continue
+        if values.ndim and values.dtype.kind == "f" and not np.isfinite(values).all():
+            place = ", ".join(map(str, np.argwhere(~np.isfinite(values))[0]))
+            raise UserError(
+                f"{name} has NaN or infinity, first at [{place}]",
+                help="gradcheck needs samples that are finite",
+            )
 
 
 def made_inputs(network: Any, count: int, rng: np.random.Generator) -> Array:

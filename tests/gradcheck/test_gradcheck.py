@@ -246,6 +246,12 @@ def test_probe_batch_is_no_size_of_a_layer():
         ((np.zeros((0, 5)),), "no rows"),
         ((np.zeros((3, 6)),), r"expects \(batch, 5\)"),
         ((np.array([["a"] * 5]),), "not numbers"),
+        (("rows",), "not numbers"),
+        ((np.array([[0.0] * 5, [0.0, np.nan] + [0.0] * 3]),), r"x has NaN or infinity, first at \[1, 1\]"),
+        (
+            (np.zeros((2, 5)), np.array([[0, np.inf, 0], [0, 0, 1]])),
+            r"y has NaN or infinity, first at \[0, 1\]",
+        ),
     ],
 )
 def test_bad_input_is_a_user_error_with_help(arguments, message):

@@ -17,6 +17,7 @@ from ..blackbox import gradcheck_function
 from ..claimed import Claimed
 from ..comparing import unresolved
 from ..local import nature_of
+from ..probe import refuse_nonfinite
 from ..result import Fault, GradCheck, Row, Verdict
 from ..structured import Structured
 from ..tape import Tape
@@ -58,8 +59,9 @@ def gradcheck_own(
         A `GradCheck`: gradients, then what the update did.
 
     Raises:
-        UserError: no forward or backward was found, or they raise.
+        UserError: no forward or backward was found, or they raise; or the samples are not finite.
     """
+    refuse_nonfinite(x=x, y=y)
     with np.errstate(all="ignore"):
         return _checked(*find(model, x, y, overrides), samples, seed, exhaustive)
 
