@@ -63,6 +63,11 @@ class Attaching:
             undo()
         if self._first is not None and self._first.missed:
             self.notes.append("a PyTorch optimiser was made, but no module with its parameters was trained")
+        if self._first is not None and self._first.others:
+            self.notes.append(
+                f"optimisers that trained something else than the first model: {self._first.others}; only the first "
+                "is recorded, and the losses of others may be among its own"
+            )
         for session in self.sessions:
             session.__exit__(type(self._error) if self._error else None, self._error, None)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import gc
 import sys
+import warnings
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -20,6 +21,9 @@ class FirstTraining:
     Args:
         optimizer: the class `torch.optim.Optimizer`.
         found: called once with the model and its optimisers, before the pass.
+
+    Attributes:
+        others: optimisers that made a step of something else than this model.
     """
 
     def __init__(self, optimizer: Any, found: Found) -> None:
@@ -27,6 +31,9 @@ class FirstTraining:
         self._optimizers: list[Any] = []
         self._handles: list[Any] = []
         self._done = False
+        self._own: set[int] = set()
+        self.others = 0
+        self._quiet: list[Any] = []
         self._original = original = optimizer.__init__
 
         @functools.wraps(original)
@@ -52,16 +59,34 @@ class FirstTraining:
         for handle in self._handles:
             handle.remove()
         self._handles = []
+        for entry in self._quiet:
+            if entry in warnings.filters:
+                warnings.filters.remove(entry)  # type: ignore[attr-defined]
+        self._quiet = []
 
     def _made(self, optimizer: Any) -> None:
         if self._done:
+            self._look_at_other(optimizer)
             return
         self._optimizers.append(weakref.ref(optimizer))
         if not self._handles:
             module = sys.modules["torch"].nn.modules.module
             self._handles.append(module.register_module_forward_pre_hook(self._called))
+            # A compiled model warns of global hooks that fire twice; ours does not, and is gone after its first call.
+            warnings.filterwarnings("ignore", r"Using `torch\.compile\(module\)` when there are global hooks")
+            self._quiet = list(warnings.filters[:1])
         # A model that is never called as one (`model.forward(x)`) is found when it is too late for the first step only.
         self._handles.append(optimizer.register_step_pre_hook(lambda *_: self._look(None)))
+
+    def _look_at_other(self, optimizer: Any) -> None:
+        """Notes the first step of an optimiser that has no parameter of the model."""
+
+        def stepped(*_: Any) -> None:
+            handle.remove()
+            self.others += 1
+
+        if self._own.isdisjoint(id(p) for group in optimizer.param_groups for p in group["params"]):
+            handle = optimizer.register_step_pre_hook(stepped)
 
     def _called(self, module: Any, inputs: Any) -> None:
         if sys.modules["torch"].is_grad_enabled():
@@ -78,8 +103,10 @@ class FirstTraining:
             return
         self._done = True
         self._stop_looking()
-        own = {id(p) for p in model.parameters()}
-        self._found(model, [one for one, some in zip(alive, held, strict=True) if own & some])
+        self._own = {id(p) for p in model.parameters()}
+        for one in alive:
+            self._look_at_other(one)
+        self._found(model, [one for one, some in zip(alive, held, strict=True) if self._own & some])
 
 
 def outermost(parameters: set[int]) -> Any:
