@@ -263,7 +263,8 @@ class Run:
         """The run as it was when an epoch had ended: without its folder, for a look at its past."""
         epochs = [e for e in self.epochs if e.number <= epoch]
         step = epochs[-1].step if epochs else 0
-        then = Run(self._manifest)
+        goes_on = any(e.number > epoch for e in self.epochs)
+        then = Run({**self._manifest, **({"status": "running"} if goes_on else {})})
         then.preflight = self.preflight
         then._epochs = {e.number: e for e in epochs}
         then._steps = min(self._steps, step)
