@@ -101,6 +101,8 @@ def gradient(case: Case, draw: Draw) -> None:
         mine = float(found[at])
         right, left = (_slope(example, output, target, at, sign * STEP, base) for sign in (1, -1))
         slack = 1e-6 + abs(base) * 1e-9 + 3 * STEP / len(output) * max(1.0, abs(mine))
+        # Where the loss is a logarithm of something small, the error of the differences is of the third derivative.
+        slack += (STEP * output.size) ** 2 * abs(mine) ** 3
         if not min(left, right) - slack <= mine <= max(left, right) + slack:
             factor = mine / right if right else np.nan
             help = f"yours is {factor:.3g} times as large" if 0.1 < abs(factor) < 100 else ""
