@@ -63,14 +63,18 @@ class Penalties:
 def flatten(layers: Sequence[Layer], dtype: np.dtype[Any]) -> Flat:
     """Moves all parameters into one vector and all gradients into another; the layers keep views."""
     total = sum(value.size for layer in layers for value in layer.parameters.values())
-    parameters, gradients, mask, l1, l2 = (np.zeros(total, dtype) for _ in range(5))
+    parameters, gradients, mask = (np.zeros(total, dtype) for _ in range(3))
+    penalised = any(layer.l1 or layer.l2 for layer in layers)
+    l1, l2 = (np.zeros(total if penalised else 0, dtype) for _ in range(2))
     slices, start = {}, 0
     for layer in layers:
         for name, value in list(layer.parameters.items()):
             part = slices[f"{layer.name}.{name}"] = slice(start, start + value.size)
             parameters[part] = value.ravel()
             if name not in layer.unpenalised:
-                mask[part], l1[part], l2[part] = 1, layer.l1, layer.l2
+                mask[part] = 1
+                if penalised:
+                    l1[part], l2[part] = layer.l1, layer.l2
             layer.parameters[name] = parameters[part].reshape(value.shape)
             layer.gradients[name] = gradients[part].reshape(value.shape)
             start = part.stop

@@ -8,9 +8,10 @@ import numpy as np
 
 from .claimed import Claimed
 from .comparing import BLURRED_BY, unresolved
+from .equations import equation_of
 from .faults import Diagnosis
 from .independent import independent
-from .local import disagreeing, equation_of, try_layer
+from .local import disagreeing, try_layer
 from .probe import probe
 from .result import GradCheck, Row, Verdict
 from .structured import Structured

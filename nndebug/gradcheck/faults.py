@@ -9,9 +9,10 @@ import numpy as np
 from ..signals import Array
 from .catalogue import CATALOGUES
 from .claimed import AGAIN, Claimed, first_difference
+from .equations import equation_of, input_equation
 from .evidence import Clues
 from .linear import Linear
-from .local import Trial, disagreeing, equation_of, input_equation, try_linear
+from .local import Trial, disagreeing, try_linear
 from .mistakes import Evidence, name_mistakes
 from .result import Fault, Mistake, Row, Verdict
 from .tape import Tape, site

@@ -11,6 +11,9 @@ import numpy as np
 
 from ..errors import UserError
 
+CHANGEABLE = (np.ndarray, np.random.Generator, list, dict, set, bytearray)
+FUNCTIONS = (MethodType, FunctionType)
+
 
 def independent(network: Any) -> tuple[Any, str]:
     """A float64 copy, in training mode, that shares nothing which a pass could change.
@@ -78,12 +81,12 @@ def _separate(original: Any, twin: Any, replaced: dict[int, Any]) -> None:
     for name, value in list(_attributes(twin).items()):
         if name in ("layers", "loss") or value is not _attributes(original).get(name):
             continue
-        if isinstance(value, np.ndarray | np.random.Generator | list | dict | set | bytearray):
+        if isinstance(value, CHANGEABLE):
             try:
                 setattr(twin, name, copy.deepcopy(value))
             except Exception:  # what cannot be copied cannot hold plain numbers that a pass would change
                 continue
-        elif isinstance(value, MethodType | FunctionType):
+        elif isinstance(value, FUNCTIONS):
             setattr(twin, name, rebound(value, replaced))
 
 
@@ -108,15 +111,17 @@ def rebound(function: Callable[..., Any], replaced: dict[int, Any]) -> Callable[
     moved = follow(function)
     if moved is not function or not isinstance(function, FunctionType):
         return moved  # type: ignore[no-any-return]
-    used = {n: function.__globals__[n] for n in function.__code__.co_names if n in function.__globals__}
-    names = {n: follow(v) for n, v in used.items() if follow(v) is not v}
+    world = function.__globals__
+    used = [(n, world[n]) for n in function.__code__.co_names if n in world]
+    names = {n: new for n, v in used if (new := follow(v)) is not v}
     old_cells, old_defaults = function.__closure__ or (), function.__defaults__ or ()
     cells = tuple(CellType(follow(c.cell_contents)) if _moves(c, follow) else c for c in old_cells)
     defaults = tuple(follow(v) for v in old_defaults)
     if not names and all(map(_same, cells, old_cells)) and all(map(_same, defaults, old_defaults)):
         return function
-    world = {**function.__globals__, **names}
-    twin = FunctionType(function.__code__, world, function.__name__, defaults or None, cells or None)
+    twin = FunctionType(
+        function.__code__, {**world, **names}, function.__name__, defaults or None, cells or None
+    )
     twin.__kwdefaults__ = function.__kwdefaults__
     return twin
 

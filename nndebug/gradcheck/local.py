@@ -8,33 +8,23 @@ else along random directions: ⟨u, J v⟩ by differences of forward against ⟨
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from ..signals import Array
 from .columns import TooLarge, by_parameter, through
 from .comparing import Spread, compare, failed
-from .differences import Slopes, measured, straight
+from .differences import Slopes
+from .equations import equation_at, input_equation
 from .linear import Linear, computes, linear_form, moved_parameters, noise
 from .pointwise import Error, elementwise
+from .projections import projections
 from .result import Row, Verdict
+from .running import run_back
 from .tape import Tape, site
-
-DIRECTIONS = 2
-"""Random directions for each tensor: what one misses by cancellation, two do not."""
 
 OFF_KINK = 0.1
 """Random inputs keep this distance from 0, where ReLU has its kink."""
-
-
-BOTH_WAYS = np.array([1.0, -1.0])
-
-LINEAR = 1e3
-"""How many machine epsilons a layer that is linear along a direction may be off from being so."""
-
-MOSTLY = 0.5
-"""Where at least this share of a layer's outputs has a derivative, the others are left out."""
 
 
 @dataclass(frozen=True)
@@ -112,13 +102,6 @@ def nature_of(tape: Tape, index: int, rng: np.random.Generator) -> Nature:
     return Nature()
 
 
-def input_equation(layers: list[Any], index: int) -> str:
-    """BP1 for what stands between the last layer with parameters and the loss, BP2 for everything below."""
-    after = layers[index + 1 :]
-    owns = bool(getattr(layers[index], "parameters", {}))
-    return "BP2" if owns or any(getattr(layer, "parameters", {}) for layer in after) else "BP1"
-
-
 def try_linear(
     tape: Tape, index: int, form: Linear, rng: np.random.Generator, batch: int | None = None
 ) -> Trial | None:
@@ -156,10 +139,10 @@ def _linear_trial(tape: Tape, index: int, form: Linear, x: Array, y: Array, u: A
     if form.bias:
         right[form.bias], sums = u.sum(axis=0), size.sum(axis=0)
         error[form.bias], total[form.bias] = slack * batch * sums, float(sums.max(initial=0.0))
-    given, failure = _backward(tape, index, u, put_back=False)
+    given, failure = run_back(tape, index, u, put_back=False)
     if failure:
         rows = tuple(
-            failed(name, part, _equation(tape, index, part), value.size, failure)
+            failed(name, part, equation_at(tape, index, part), value.size, failure)
             for part, value in right.items()
         )
         return Trial(index, x, y, u, given, right, rows, weight, bias, failure, Nature(form))
@@ -167,7 +150,7 @@ def _linear_trial(tape: Tape, index: int, form: Linear, x: Array, y: Array, u: A
         compare(
             name,
             part,
-            _equation(tape, index, part),
+            equation_at(tape, index, part),
             given.get(part),
             value,
             error[part],
@@ -193,7 +176,7 @@ def _try_other(tape: Tape, index: int, rng: np.random.Generator) -> Trial:
     if found:
         u = np.where(found[1].kinked.reshape(u.shape), 0.0, u).astype(y.dtype)
     tape.forward(index, x)
-    given, failure = _backward(tape, index, u)
+    given, failure = run_back(tape, index, u)
     if failure:
         rows = (failed(name, "input", equation, x.size, failure),)
         return Trial(index, x, y, u, given, {}, rows, error=failure, nature=Nature(slopes=recorded))
@@ -202,33 +185,7 @@ def _try_other(tape: Tape, index: int, rng: np.random.Generator) -> Trial:
         right = {"input": u * value}
         row = compare(name, "input", equation, given["input"], u * value, np.abs(u) * error, eps=tape.eps)
         return Trial(index, x, y, u, given, right, (row,), nature=Nature(slopes=recorded))
-    return Trial(index, x, y, u, given, {}, tuple(_projections(tape, index, x, y, u, given, rng)))
-
-
-def _backward(tape: Tape, index: int, u: Array, put_back: bool = True) -> tuple[dict[str, Array | None], str]:
-    """The layer's gradients, copied, after clearing what lay there.
-
-    Args:
-        tape, index: which layer.
-        u: output gradient (batch, …).
-        put_back: whether to undo what its backward does to its parameters; the caller does it otherwise.
-    """
-    layer = tape.layers[index]
-    tape.clear(index)
-    parameters = getattr(layer, "parameters", {}) if put_back else {}
-    before = {name: (value, np.array(value)) for name, value in parameters.items()}
-    try:
-        passed_back = layer.backward(np.array(u))
-    except Exception as error:
-        return {}, f"backward raises {type(error).__name__}: {error}"
-    finally:
-        for name, (array, values) in before.items():  # it may have updated itself
-            layer.parameters[name], array[...] = array, values
-    given: dict[str, Array | None] = {"input": None if passed_back is None else np.array(passed_back)}
-    for parameter in getattr(layer, "parameters", {}):
-        gradient = layer.gradients.get(parameter)
-        given[parameter] = None if gradient is None else np.array(gradient)
-    return given, ""
+    return Trial(index, x, y, u, given, {}, tuple(projections(tape, index, x, y, u, given, rng)))
 
 
 def _random_input(tape: Tape, index: int, rng: np.random.Generator) -> Array:
@@ -241,103 +198,6 @@ def _random_input(tape: Tape, index: int, rng: np.random.Generator) -> Array:
         except Exception:  # a layer that takes no negative numbers, say
             usable = False
     return x if usable else recorded
-
-
-def _projections(
-    tape: Tape,
-    index: int,
-    x: Array,
-    y: Array,
-    u: Array,
-    given: dict[str, Array | None],
-    rng: np.random.Generator,
-) -> list[Row]:
-    """⟨u, J v⟩ against ⟨backward(u), v⟩ for the input and every parameter."""
-    layer, name = tape.layers[index], site(tape.layers, index)
-    parameters = getattr(layer, "parameters", {})
-    moves: dict[str, list[tuple[Array, Array, Array, Array]]] = {}
-    for part, gradient in given.items():
-        at = x if part == "input" else parameters[part]
-        if gradient is None or gradient.shape != at.shape:
-            continue
-        directions = [noise(rng, at.shape).astype(at.dtype) for _ in range(DIRECTIONS)]
-        found = _along(tape, index, part, x, y, directions)
-        shaped = [a.reshape(len(directions), *y.shape) for a in (found.value, found.error, ~found.kinked)]
-        moves[part] = list(zip(directions, *shaped, strict=True))
-    smooth_everywhere = np.logical_and.reduce([move[3] for part in moves.values() for move in part])
-    if MOSTLY < np.mean(smooth_everywhere) < 1:
-        # A window of max pooling that two entries compete for has no derivative: the others are asked.
-        u = np.where(smooth_everywhere, u, 0.0).astype(u.dtype)
-        tape.forward(index, x)
-        given, _ = _backward(tape, index, u)
-    rows = []
-    for part, gradient in given.items():
-        if part == "input" and gradient is None and not index:
-            continue
-        equation = _equation(tape, index, part)
-        if part not in moves or gradient is None:
-            at = x if part == "input" else parameters[part]
-            rows.append(compare(name, part, equation, gradient, np.zeros(at.shape), 0.0))
-            continue
-        claimed, right, error, size = [], [], [], []
-        for v, change, change_error, smooth in moves[part]:
-            kink_error = np.where(smooth, 0.0, np.abs(change))
-            right.append(float((u * change).sum()))
-            error.append(float((np.abs(u) * (change_error + kink_error)).sum()))
-            claimed.append(float((gradient * v).sum()))
-            size.append(float(np.linalg.norm(u * change)))
-        rows.append(
-            compare(
-                name, part, equation, np.array(claimed), np.array(right), np.array(error),
-                eps=tape.eps, scale=max(size),
-            )
-        )  # fmt: skip
-    return rows
-
-
-def _along(tape: Tape, index: int, part: str, x: Array, y: Array, directions: list[Array]) -> Slopes:
-    """How the outputs change along directions of the input or of a parameter: (directions, outputs)."""
-    value = x if part == "input" else tape.layers[index].parameters[part]
-    kept = np.array(value)
-
-    def evaluate(offsets: Array) -> Array:
-        shifts = np.stack(directions)[:, None] * offsets.reshape((-1,) + (1,) * kept.ndim)
-        shifts = shifts.reshape(-1, *kept.shape)
-        if part == "input":
-            values = tape.run(index, (x + shifts).astype(x.dtype))
-        else:
-            values = np.empty((len(shifts), *y.shape), y.dtype)
-            try:
-                for row, shift in zip(values, shifts, strict=True):
-                    np.add(kept, shift, out=value)
-                    row[...] = tape.forward(index, x)
-            finally:
-                value[...] = kept
-        return values.reshape(len(directions), len(offsets), -1)
-
-    base = y.reshape(-1)
-    up, down = evaluate(BOTH_WAYS).swapaxes(0, 1)
-    size = np.abs(up) + np.abs(base)
-    if (np.abs(up + down - 2 * base) <= LINEAR * tape.eps * float(size.max(initial=0.0))).all():
-        return straight((up - down) / 2, tape.eps * size, base)  # convolutions and means: nothing to approach
-    return measured(evaluate, base, tape.eps, float(np.abs(kept).max(initial=0.0)), len(y))
-
-
-def equation_of(name: str, values: Array) -> str:
-    """BP3 for biases and shifts, BP4 for weights and scales: by the name of a parameter, else by its axes.
-
-    >>> equation_of("weight", np.ones(3)), equation_of("beta", np.zeros((3, 4))), equation_of("v", np.zeros(3))
-    ('BP4', 'BP3', 'BP3')
-    """
-    if name[:1].lower() == "b":
-        return "BP3"
-    return "BP4" if name[:1].lower() in ("w", "g") or values.ndim > 1 else "BP3"
-
-
-def _equation(tape: Tape, index: int, part: str) -> str:
-    if part == "input":
-        return input_equation(tape.layers, index)
-    return equation_of(part, tape.layers[index].parameters[part])
 
 
 def disagreeing(trial: Trial) -> list[Row]:

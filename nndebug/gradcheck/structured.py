@@ -19,9 +19,10 @@ from .claimed import Claimed
 from .columns import TooLarge, by_parameter, through
 from .comparing import ZERO, Spread, compare, shape_trouble, unresolved
 from .differences import COUNT, measured
+from .equations import equation_of
 from .ladder import RESOLUTION, by_ladder
 from .linear import Linear
-from .local import Nature, equation_of
+from .local import Nature
 from .pointwise import Error, through_elementwise
 from .result import Row, Verdict
 from .tape import Tape, site

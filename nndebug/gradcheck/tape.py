@@ -36,8 +36,9 @@ class Tape:
         self.network, self.layers, self.loss = network, list(network.layers), network.loss
         self.x, self.y, self.batch = x, y, len(x)
         self.notes: list[str] = []
+        self._owned = [generators(layer) for layer in self.layers]
         self._start = [
-            (g, g.bit_generator.state) for layer in (network, *self.layers) for g in generators(layer)
+            (g, g.bit_generator.state) for owned in (generators(network), *self._owned) for g in owned
         ]
         # A wrong backward may leave others in their place.
         self._gradients = [getattr(layer, "gradients", {}) for layer in self.layers]
@@ -125,7 +126,7 @@ class Tape:
         self.rewind()
         x = self.x
         for index, layer in enumerate(self.layers):
-            self._states.append([(g, g.bit_generator.state) for g in generators(layer)])
+            self._states.append([(g, g.bit_generator.state) for g in self._owned[index]])
             given = np.array(x)
             try:
                 output = np.array(layer.forward(x))
@@ -134,7 +135,7 @@ class Tape:
                     f"the forward pass of {site(self.layers, index)} raises {type(error).__name__}: {error}",
                     help=getattr(error, "help", "") or "check x: rows are samples",
                 ) from error
-            if not np.array_equal(given, x, equal_nan=True):
+            if not equal(given, x):
                 self.notes.append(f"{site(self.layers, index)} changes its input in place in forward.")
             self.inputs.append(given)
             self.outputs.append(output)
@@ -182,12 +183,12 @@ class Tape:
         if not isinstance(whole, np.ndarray) or whole.shape != output.shape:
             self.rewind()
             whole = np.array(self.network.forward(self.x))
-        if np.array_equal(whole, output, equal_nan=True):
+        if equal(whole, output):
             return
         twice = self.x
         for index in range(len(self.layers)):
             twice = np.array(self.forward(index, twice))
-        if not np.array_equal(twice, output, equal_nan=True):
+        if not equal(twice, output):
             raise RandomLossError([float(self.loss(np.array(o), self.y)) for o in (output, twice)])
         if whole.shape != output.shape or not np.allclose(
             whole, output, rtol=1e4 * self.eps, atol=0, equal_nan=True
@@ -201,7 +202,7 @@ class Tape:
         """Puts back every parameter that a pass changed or replaced, and remembers which."""
         for index, (layer, kept) in enumerate(zip(self.layers, self._parameters)):
             for name, (array, values) in kept.items():
-                if layer.parameters.get(name) is array and np.array_equal(array, values, equal_nan=True):
+                if layer.parameters.get(name) is array and equal(array, values):
                     continue
                 self.changed.add((index, name))
                 layer.parameters[name] = array
@@ -229,6 +230,11 @@ class Tape:
             for gradient in getattr(layer, "gradients", {}).values():
                 if isinstance(gradient, np.ndarray):
                     gradient[...] = value
+
+
+def equal(a: Array, b: Array) -> bool:
+    """Whether two arrays are the same, NaN for NaN: looked for only where they are not the same without it."""
+    return np.array_equal(a, b) or np.array_equal(a, b, equal_nan=True)
 
 
 def _near(a: float, b: float, relative: float) -> bool:
