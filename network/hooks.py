@@ -15,10 +15,8 @@ from .errors import NetworkError
 Observer = Callable[..., Any]
 
 
-def read_only(value: Any) -> Any:
-    """A view of an array that cannot be written through; anything else as it is."""
-    if not isinstance(value, np.ndarray):
-        return value
+def read_only(value: Array) -> Array:
+    """A view of an array that cannot be written through."""
     view: Array = value.view()
     view.setflags(write=False)
     return view
@@ -95,7 +93,7 @@ class Hooks:
             if not handle.attached:
                 continue
             try:
-                handle.observer(*map(read_only, values))
+                handle.observer(*[read_only(v) if isinstance(v, np.ndarray) else v for v in values])
             except Exception as error:
                 handle.remove()
                 warnings.warn(

@@ -76,6 +76,7 @@ class LayeredAdapter:
         self._counted: dict[str, Array] | None = None
         self._error: Array | None = None
         self._flat = np.empty(0)
+        self._dot: Callable[[Array], Any] = self._flat.dot
         self._replay: Replay | None = None
         self._row: Values = {}
         self._before = np.empty(0)
@@ -103,7 +104,7 @@ class LayeredAdapter:
     # --- every step -------------------------------------------------------------------------------------------
 
     def _before_step(self, optimizer: Any) -> None:
-        if self._searching and not self._surely_finite(self.network.output_gradient):
+        if self._searching and not self._surely_finite():
             self.recorder.guard("the search for the first NaN", self._search, self._stop_searching)
         if self.step == self._due:
             self.recorder.guard("recording", lambda: self._record(optimizer), self.detach)
@@ -111,13 +112,15 @@ class LayeredAdapter:
         if self.step == self._due and self._always and not self._once:
             self._arm()  # else `_after_step` of this step does, when its own row is written
 
-    def _surely_finite(self, error: Array) -> bool:
+    def _surely_finite(self) -> bool:
         """One product tells. It may overflow for huge finite values: a search then finds nothing."""
+        error = self.network.output_gradient
         if error is not self._error:
             # Kept where it is a view: the core writes the error of every batch into the same array.
             self._flat, self._error = error.reshape(-1), error if error.flags.c_contiguous else None
+            self._dot = self._flat.dot
         try:
-            return math.isfinite(self._flat.dot(self._flat))
+            return math.isfinite(self._dot(self._flat))
         except (RuntimeWarning, FloatingPointError):  # where the user made errors of warnings
             return False
 

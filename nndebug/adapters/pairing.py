@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..recorder import Recorder
-from ..rows import entropy, row_keys
+from ..rows import FEW, entropy, row_keys, telling_columns
 from ..signals import RUN, Array
 
 BATCHES = 20
@@ -49,6 +49,7 @@ class Pairing:
         self._network, self._recorder, self._epoch = network, recorder, epoch
         self._x, self._targets, self._step = x, targets, 0
         self._keys: Array | None = None
+        self._columns: list[Array] = []
         self._order, self._of_targets = np.empty(0, np.int64), np.empty(0, np.uint64)
         self._classes = 0 if labels is None else int(labels.max(initial=0)) + 1
         self._expected = 0.0
@@ -85,16 +86,18 @@ class Pairing:
     def _paired(self, x: Array, target: Array) -> float | None:
         """The share of inputs that stand in the training set with the target that they have here; None if none does."""
         if self._keys is None:
-            known = row_keys(self._x)
+            self._columns = [telling_columns(values, FEW) for values in (self._x, self._targets)]
+            known = row_keys(self._x, self._columns[0])
             self._order = np.argsort(known, kind="stable")
             self._keys = known[self._order]
-            self._of_targets = np.unique(row_keys(self._targets))
-        wanted = row_keys(x)
+            self._of_targets = np.unique(row_keys(self._targets, self._columns[1]))
+        of_inputs, of_targets = self._columns
+        wanted = row_keys(x, of_inputs)
         first = np.searchsorted(self._keys, wanted)
         last = np.searchsorted(self._keys, wanted, side="right")
         found = right = 0
         # Targets that nobody has, as smoothed or mixed ones, are made on purpose.
-        own = np.isin(row_keys(target), self._of_targets)
+        own = np.isin(row_keys(target, of_targets), self._of_targets)
         for i in np.flatnonzero((last > first) & own):
             rows = self._order[first[i] : last[i]][:ROWS]
             rows = rows[[np.array_equal(self._x[row], x[i]) for row in rows]]

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..rows import entropy, row_keys
+from ..rows import MANY, entropy, row_keys, telling_columns
 from ..signals import Array
 from .subject import NotApplicable, Subject
 
@@ -131,7 +131,8 @@ def overlap(subject: Subject) -> dict[str, Any]:
     held = held.reshape(len(held), -1)
     if train.shape[1] != held.shape[1]:
         raise NotApplicable(f"held-out rows have {held.shape[1]} features, training rows {train.shape[1]}")
-    known, wanted = row_keys(train), row_keys(held)
+    columns = telling_columns(train, MANY)
+    known, wanted = row_keys(train, columns), row_keys(held, columns)
     order = np.argsort(known)
     at = np.searchsorted(known[order], wanted)
     at[at == len(known)] = 0

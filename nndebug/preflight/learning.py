@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..chance import loss_at_chance
-from ..rows import row_keys
+from ..rows import MANY, row_keys, telling_columns
 from ..signals import Array
 from .subject import NotApplicable, OutOfTime, Subject
 
@@ -71,7 +71,8 @@ def few(subject: Subject, count: int = SAMPLES) -> Array:
     """Rows that differ from one another, of all classes in turn."""
     rng = np.random.default_rng(0)
     rows = rng.permutation(len(subject.x))[:2000]
-    _, first = np.unique(row_keys(subject.x[rows]), return_index=True)
+    x = subject.x[rows]
+    _, first = np.unique(row_keys(x, telling_columns(x, MANY)), return_index=True)
     rows = rows[np.sort(first)]
     if subject.labels is not None:
         labels = subject.labels[rows]
