@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .run import Run as Run
     from .shapes import Shapes as Shapes
     from .shapes import assert_shape as assert_shape
+    from .trials import trials as trials
     from .watching import watch as watch
 
 _HOME = {
@@ -35,7 +36,7 @@ _HOME = {
     "watch": "watching",
 }
 
-_CALLABLE = {"gradcheck": "gradcheck", "preflight": "preflight", "report": "write"}
+_CALLABLE = {"gradcheck": "gradcheck", "preflight": "preflight", "report": "write", "trials": "trials"}
 """Subpackages that are called like a function, and the function in them that does it."""
 
 __all__ = [
@@ -48,6 +49,7 @@ __all__ = [
     "gradcheck",
     "preflight",
     "report",
+    "trials",
     "watch",
 ]
 

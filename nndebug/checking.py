@@ -18,6 +18,7 @@ from .plugins import load_installed
 from .registry import Rule
 from .selection import Selection
 from .strict_json import decode, encode, revive
+from .trials.deciding import decide
 
 if TYPE_CHECKING:
     from .preflight.result import Preflight
@@ -90,6 +91,7 @@ def _judge(run: Run, chosen: Selection) -> CheckResult:
     findings.sort(key=_order)
     try:
         causes, verdict, severity = diagnose(run, findings)
+        causes, verdict = decide(causes, verdict, run.trials)
     except Exception as error:
         crashed.append(Skipped("", "diagnosis", describe(error)))
         causes, verdict, severity = _without_diagnosis(findings)
@@ -104,6 +106,7 @@ def _judge(run: Run, chosen: Selection) -> CheckResult:
         suppressed=tuple(suppressed),
         crashed=tuple(crashed),
         run=summary(run),
+        trials=None if run.trials is None else run.trials.to_json(),
     )
 
 

@@ -94,6 +94,7 @@ class Cause:
         against: facts that speak against it.
         ruled_out: what a reader may suspect instead, and the figure that excludes it.
         help: what to do.
+        tried: what was changed on a copy to see whether this is it, and what came of it.
     """
 
     kind: str
@@ -105,6 +106,7 @@ class Cause:
     against: tuple[str, ...] = ()
     ruled_out: tuple[str, ...] = ()
     help: str = ""
+    tried: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         return {**asdict(self), **{name: list(getattr(self, name)) for name in _LISTS}}
@@ -114,7 +116,7 @@ class Cause:
         return cls(**{**data, **{name: tuple(data.get(name, ())) for name in _LISTS}})
 
 
-_LISTS = ("explains", "against", "ruled_out")
+_LISTS = ("explains", "against", "ruled_out", "tried")
 
 
 @dataclass(frozen=True)
@@ -142,6 +144,7 @@ class CheckResult:
     suppressed: tuple[Skipped, ...] = ()
     crashed: tuple[Skipped, ...] = ()
     run: Mapping[str, Any] = field(default_factory=dict)
+    trials: Mapping[str, Any] | None = None
 
     def __bool__(self) -> bool:
         return self.severity not in (Severity.ERROR, Severity.WARNING)
@@ -170,6 +173,7 @@ class CheckResult:
             "passed": list(self.passed),
             **{k: [asdict(s) for s in getattr(self, k)] for k in ("not_applicable", "suppressed", "crashed")},
             "run": dict(self.run),
+            "trials": self.trials,
         }
 
     @classmethod
@@ -185,6 +189,7 @@ class CheckResult:
             suppressed=tuple(Skipped(**s) for s in data["suppressed"]),
             crashed=tuple(Skipped(**s) for s in data["crashed"]),
             run=data["run"],
+            trials=data.get("trials"),
         )
 
 

@@ -31,6 +31,14 @@ def of_network(network: Any) -> dict[str, Any]:
     }
 
 
+def of_experiment(experiment: Any) -> dict[str, Any]:
+    """What it takes to train it again: its specification, and which planted fault comes after it."""
+    if experiment is None:
+        return {}
+    fault = getattr(experiment, "name", "")
+    return {"experiment": {"spec": experiment.to_dict(), **({"fault": fault} if fault else {})}}
+
+
 def of_loss(loss: Any) -> dict[str, Any]:
     """Its kind, what it reads the outputs as, and the settings that are not usual."""
     settings = {"takes": getattr(loss, "takes", None), **getattr(loss, "settings", {})}

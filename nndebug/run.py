@@ -21,13 +21,14 @@ from .epochs import epoch_files, read_arrays, read_head
 from .errors import UserError
 from .series import Column, Series
 from .signals import RUN, Array, Site
-from .storage import SCHEMA, read_manifest, read_preflight, read_rows
+from .storage import SCHEMA, read_manifest, read_rows, read_table
 from .strict_json import NONFINITE, decode, encode, revive
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from .preflight.result import Preflight
+    from .trials.result import Trials
 
 MAX_EVENTS = 1000
 """Events kept; the first ones, because those tell what happened."""
@@ -78,6 +79,7 @@ class Run:
     Attributes:
         folder: see above.
         preflight: what was measured before the first step, None if nothing was.
+        trials: what was tried to decide between causes, None if nothing was.
         lost: rows and epochs in the folder that could not be read.
 
     Raises:
@@ -85,6 +87,7 @@ class Run:
     """
 
     preflight: Preflight | None
+    trials: Trials | None
 
     def __init__(self, manifest: Mapping[str, Any], folder: str | os.PathLike[str] | None = None) -> None:
         self.folder = None if folder is None else Path(folder)
@@ -101,7 +104,7 @@ class Run:
         self._files: dict[int, tuple[int, Epoch | None]] = {}
         self._names: dict[tuple[str, ...], frozenset[str]] = {}
         self._held: tuple[Epoch, ...] | None = None
-        self.preflight = None
+        self.preflight = self.trials = None
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> Run:
@@ -111,7 +114,7 @@ class Run:
             UserError: no such folder, not a run, broken, or written by a newer nndebug.
         """
         run = cls(read_manifest(folder), folder)
-        run._read_preflight(Path(folder))
+        run._read_beside(Path(folder))
         try:
             run._read_on(Path(folder))
         except OSError as error:
@@ -132,18 +135,20 @@ class Run:
         self.manifest = read_manifest(self.folder)
         if self._manifest.get("created") != created:
             self._forget()
-        if self.preflight is None:
-            self._read_preflight(self.folder)
+        self._read_beside(self.folder)
         return self._read_on(self.folder)
 
-    def _read_preflight(self, folder: Path) -> None:
+    def _read_beside(self, folder: Path) -> None:
+        """Reads what stands beside the rows, as far as it is not there yet."""
         from .preflight.result import Preflight
+        from .trials.result import Trials
 
-        try:
-            data = read_preflight(folder)
-            self.preflight = None if data is None else Preflight.from_json(data)
-        except (OSError, TypeError, ValueError, KeyError, AttributeError):
-            self.lost += 1
+        for name, made in (("preflight", Preflight.from_json), ("trials", Trials.from_json)):
+            try:
+                if getattr(self, name) is None and (data := read_table(folder, f"{name}.json")) is not None:
+                    setattr(self, name, made(data))
+            except (OSError, TypeError, ValueError, KeyError, AttributeError, OverflowError):
+                self.lost += 1
 
     def _read_on(self, folder: Path) -> int:
         count = 0

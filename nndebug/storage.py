@@ -1,4 +1,5 @@
-"""The run folder: `manifest.json`, `preflight.json`, `steps.jsonl`, `epochs/NNNN.npz` and `findings.json`.
+"""The run folder: `manifest.json`, `preflight.json`, `trials.json`, `steps.jsonl`, `epochs/NNNN.npz` and
+`findings.json`.
 
 A process may be killed while any byte is written: whole files are replaced at once, rows are appended and a row
 that was cut off is ignored when read. A folder may come from anybody: nothing in it is ever unpickled, and names
@@ -27,9 +28,9 @@ SCHEMA = 1
 """Version of the layout; a folder with a higher one is refused."""
 
 MANIFEST, STEPS, FINDINGS = "manifest.json", "steps.jsonl", "findings.json"
-PREFLIGHT = "preflight.json"
+PREFLIGHT, TRIALS = "preflight.json", "trials.json"
 _OURS = re.compile(
-    r"manifest\.json|steps\.jsonl|findings\.json|preflight\.json|report\.html|epoch-\d{4,}\.png"
+    r"manifest\.json|steps\.jsonl|findings\.json|preflight\.json|trials\.json|report\.html|epoch-\d{4,}\.png"
 )
 _TEMPORARY = re.compile(r"\..+\.\d+\.tmp")  # what a killed process may leave behind
 _FLUSH_ROWS, _FLUSH_SECONDS = 200, 1.0
@@ -171,6 +172,10 @@ class RunFolder:
         """Replaces `preflight.json`."""
         self._write_json(PREFLIGHT, preflight)
 
+    def write_trials(self, trials: Mapping[str, Any]) -> None:
+        """Replaces `trials.json`."""
+        self._write_json(TRIALS, trials)
+
     def _write_json(self, name: str, value: Any) -> None:
         text = json.dumps(plain(value), indent=1, allow_nan=False) + "\n"
         write_atomically(self.path / name, text.encode("ascii"))
@@ -251,18 +256,18 @@ def read_manifest(folder: str | os.PathLike[str]) -> dict[str, Any]:
     return dict(revive(manifest))
 
 
-def read_preflight(folder: Path) -> dict[str, Any] | None:
-    """What is in `preflight.json`, not yet revived; None if there is none.
+def read_table(folder: Path, name: str) -> dict[str, Any] | None:
+    """What is in a file beside the rows, not yet revived; None if there is no such file.
 
     Raises:
         OSError, ValueError: the file may not be read, or is broken.
     """
     try:
-        data = decode((folder / PREFLIGHT).read_bytes())
+        data = decode((folder / name).read_bytes())
     except FileNotFoundError:
         return None
     if not isinstance(data, dict):
-        raise ValueError(f"{PREFLIGHT} holds no table")
+        raise ValueError(f"{name} holds no table")
     return data
 
 

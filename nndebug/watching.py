@@ -18,7 +18,7 @@ from .errors import UserError
 from .evaluation.check import EvaluationCheck
 from .evaluation.inputs import compare_inputs
 from .evaluation.trial import Trial
-from .manifest import extent, of_loss, of_network, of_optimizer, square
+from .manifest import extent, of_experiment, of_loss, of_network, of_optimizer, square
 from .probe import PROBE_ROWS, Probe
 from .schedule import Schedule
 from .session import Session
@@ -39,6 +39,7 @@ def watch(
     preflight: bool | float = False,
     optimizer: Any = None,
     loss: Any = None,
+    experiment: Any = None,
 ) -> Any:
     """Watches a network while it trains.
 
@@ -62,6 +63,8 @@ def watch(
 
         optimizer: of a PyTorch model; one, or several in the order in which they step.
         loss: of a PyTorch model: the loss module or function.
+        experiment: the core's `Experiment` that the network was built from; the run keeps it, so that it can be tried
+            again with one thing changed (`nndebug.trials`).
 
     Returns:
         A `Watch` of the core's network, or a `TorchWatch`.
@@ -91,6 +94,7 @@ def watch(
         png,
         strict,
         float(preflight),
+        experiment,
     )
 
 
@@ -109,8 +113,10 @@ class Watch(Session):
         png: bool,
         strict: bool,
         preflight: float = 0.0,
+        experiment: Any = None,
     ) -> None:
-        super().__init__(of_network(network), folder, schedule, name, report, png, strict)
+        known = {**of_network(network), **of_experiment(experiment)}
+        super().__init__(known, folder, schedule, name, report, png, strict)
         self.network, self._image_shape, self._preflight = network, image_shape, preflight
         self._adapter = LayeredAdapter(network, self._recorder)
         self._pairing: Pairing | None = None

@@ -30,9 +30,9 @@ JUDGING = {
     f"nndebug.{name}"
     for name in (
         *("errors", "findings", "registry", "rules", "checking", "diagnosis", "causes"),
-        *("config", "plugins", "selection"),
+        *("config", "plugins", "selection", "trials.deciding", "trials.cures"),
     )
-} | {*SUMMARIES, "nndebug.run", "nndebug.preflight.result"}
+} | {*SUMMARIES, "nndebug.run", "nndebug.preflight.result", "nndebug.trials.result"}
 ALLOWED = {
     "network": {"numpy"},
     "nndebug": set(),
@@ -45,7 +45,9 @@ ALLOWED = {
     "nndebug.epochs": {"numpy", *RECORDING},
     "nndebug.storage": {"numpy", *RECORDING},
     # `run.plot` is a door to the house for somebody at a prompt, used by nothing inside.
-    "nndebug.run": {"numpy", *RECORDING, "nndebug.preflight.result", "nndebug.report.pictures"},
+    "nndebug.run": {
+        *("numpy", *RECORDING, "nndebug.preflight.result", "nndebug.trials.result", "nndebug.report.pictures")
+    },
     "nndebug.recorder": {"numpy", *RECORDING, "nndebug.preflight.result"},
     "nndebug.preflight": {"numpy", *SUMMARIES, "nndebug.gradcheck", "nndebug.adapters.layered"},
     "nndebug.preflight.result": {*SUMMARIES, "nndebug.gradcheck.result"},
@@ -86,6 +88,13 @@ ALLOWED = {
         *("numpy", "nndebug.shapes", "nndebug.findings", "nndebug.adapters.attributes"),
         *SUMMARIES,
     },
+    "nndebug.trials": {
+        *("numpy", "nndebug.core", "nndebug.faults", "nndebug.preflight.subject", "nndebug.storage"),
+        *JUDGING,
+    },
+    "nndebug.trials.result": BASE,
+    "nndebug.trials.cures": {"nndebug.causes.vocabulary"},
+    "nndebug.trials.deciding": JUDGING,
     "nndebug.evaluation": {"numpy", *SUMMARIES},
     "nndebug.evaluation.trial": {"numpy", *SUMMARIES, "nndebug.recorder", "nndebug.evaluation.check"},
     "nndebug.faults": {"numpy", "nndebug.core", "nndebug.signals", *BASE},

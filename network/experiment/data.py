@@ -33,7 +33,7 @@ def load_data(
         ExperimentError: the core has no such generator.
         DataError: the data cannot be loaded, or a preprocessing step does not fit it.
     """
-    dataset = _load(spec["data"], folder, download, progress) if data is None else data
+    dataset = read_data(spec["data"], folder, download, progress) if data is None else data
     steps: Mapping[str, Any] = spec.get("preprocess", {})
     x_steps, y_steps = steps.get("x", []), steps.get("y", [])
     train_x, train_y = dataset.train
@@ -51,9 +51,18 @@ def load_data(
     )
 
 
-def _load(
-    data: Mapping[str, Any], folder: str | os.PathLike[str] | None, download: bool, progress: Progress | None
+def read_data(
+    data: Mapping[str, Any],
+    folder: str | os.PathLike[str] | None = None,
+    download: bool = True,
+    progress: Progress | None = None,
 ) -> Dataset:
+    """The data that `data`, the part of a specification, names, before preprocessing.
+
+    Raises:
+        ExperimentError: the core has no such generator.
+        DataError: the data cannot be loaded.
+    """
     kind, params, seed = data["kind"], data["params"], data.get("seed", 0)
     if kind == "mnist":
         if params == MNIST_ROWS and data.get("pixels") == "unit":

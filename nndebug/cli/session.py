@@ -52,7 +52,7 @@ def train(
         network, optimizer, dataset = experiment.build(data_dir, progress=bar.download)
         options = experiment.fit_options(dataset)
         updates = -(-len(dataset.train[0]) // options["batch"]) * options["epochs"]
-        watching = watch(network, folder, preflight=preflight)
+        watching = watch(network, folder, preflight=preflight, experiment=experiment)
         if title:
             note(title)
         with _interruptible(folder), watching:

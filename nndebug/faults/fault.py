@@ -86,14 +86,18 @@ class Fault:
         """The faulty experiment; it has `build` and `fit_options` like the healthy one."""
         arguments = {**self.healthy, **self.faulty, "seed": seed}
         experiment = load_core("experiment").Experiment.mlp(**arguments)
-        return Patched(experiment, self.patch) if self.patch else experiment
+        return self.of(experiment)
+
+    def of(self, experiment: Any) -> Any:
+        """An experiment with this fault's patch, if it has one."""
+        return Patched(experiment, self.patch, self.name) if self.patch else experiment
 
 
 class Patched:
-    """An experiment whose parts are changed after they are built."""
+    """An experiment whose parts are changed after they are built; `name` is the fault's."""
 
-    def __init__(self, experiment: Any, patch: Patch) -> None:
-        self._experiment, self._patch = experiment, patch
+    def __init__(self, experiment: Any, patch: Patch, name: str = "") -> None:
+        self._experiment, self._patch, self.name = experiment, patch, name
         self._options: dict[str, Any] = {}
 
     def build(self, *arguments: Any, **keywords: Any) -> Any:
@@ -105,6 +109,10 @@ class Patched:
 
     def fit_options(self, dataset: Any) -> dict[str, Any]:
         return self._options
+
+    def changed(self, spec: Mapping[str, Any]) -> Patched:
+        """Another specification with the same patch."""
+        return Patched(type(self._experiment).from_dict(spec), self._patch, self.name)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._experiment, name)
