@@ -60,6 +60,7 @@ CASES = [
     ("train --seed -1", "seed", ""),
     ("train --activation rleu", "'relu'", ""),
     ("train --data mnits", "mnits", "mnist"),
+    ("train --data digits --data-dir nothing", "'digits'", "--data mnist"),
     ("train --data mnist --data-dir nothing", "images", "--data-dir"),
     ("train --data mnist --data-dir nosuchdir", "nosuchdir", "--data-dir"),
     ("train --data mnist --data-dir notes.txt", "notes.txt: is a file", "--data-dir"),

@@ -82,6 +82,11 @@ def run(args: argparse.Namespace) -> int:
     from .session import train
 
     experiment = describe(args)
+    if args.data_dir and (kind := experiment.to_dict()["data"]["kind"]) != "mnist":
+        raise UserError(
+            f"--data-dir names the folder of MNIST, but the data is {kind!r}",
+            help="add --data mnist, or leave it out",
+        )
     name = Path(args.experiment).stem if args.experiment else args.data or "digits"
     folder = args.output or free_folder(Path("reports") / name)
     result, reached = train(experiment, folder, args.data_dir, args.quiet, preflight=not args.no_preflight)

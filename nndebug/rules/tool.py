@@ -32,7 +32,7 @@ def not_checked(run: Run) -> Iterator[Symptom]:
     """Something could not be recorded, so rules have not looked at it.
 
     What it measures: failures inside the diagnostics, rows of the run folder that could not be read, a training that
-    ended without a single recorded step, and a run whose training data never became known (so that no state was
+    ended without a single recorded step or file of an epoch, and a run whose training data never became known (so that no state was
     judged on a probe).
 
     Why it matters: silence must not read as health.
@@ -56,6 +56,12 @@ def not_checked(run: Run) -> Iterator[Symptom]:
     if not run.steps and run.manifest.get("training_seconds"):
         yield Symptom(
             "run", "the training ended, but no step of it was found in the run folder", Severity.INFO
+        )
+    elif run.manifest.get("training_seconds") and run.has("probe.loss") and not run.epochs:
+        yield Symptom(
+            "run",
+            "the training ended, but no file of an epoch was found in the run folder: what single units did is unknown",
+            Severity.INFO,
         )
     if run.steps and not run.has("probe.loss"):
         yield Symptom(

@@ -101,6 +101,12 @@ class TestNotChecked:
         run = Run({**MANIFEST, "status": "finished", "training_seconds": 0.3})
         assert "no step of it" in one("NND902", run).message
 
+    def test_a_training_without_the_files_of_its_epochs_is_told(self):
+        run = make_run(learns=True, training_seconds=0.3)
+        assert not symptoms("NND902", run)
+        run._epochs.clear()
+        assert "no file of an epoch" in one("NND902", run).message
+
     def test_silent_before_the_first_step(self):
         assert not symptoms("NND902", Run({**MANIFEST, "status": "running"}))
 
