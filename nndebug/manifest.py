@@ -25,6 +25,7 @@ def of_network(network: Any) -> dict[str, Any]:
                 if hasattr(layer, "init")
             },
             "seed": network.seed,
+            "regularisation": _regularisation(network),
         },
         "sites": [site.to_json() for site in describe_sites(network)],
         **of_loss(network.loss),
@@ -37,6 +38,17 @@ def of_experiment(experiment: Any) -> dict[str, Any]:
         return {}
     fault = getattr(experiment, "name", "")
     return {"experiment": {"spec": experiment.to_dict(), **({"fault": fault} if fault else {})}}
+
+
+def _regularisation(network: Any) -> dict[str, dict[str, float]]:
+    """Layer → its dropout rate and the factors of its own penalties l1 Σ |w| + l2 Σ w², as far as it has any."""
+    found: dict[str, dict[str, float]] = {}
+    for layer in network.layers:
+        numbers = {"dropout": layer.rate} if layer.kind == "dropout" and hasattr(layer, "rate") else {}
+        numbers |= {name: value for name in ("l1", "l2") if (value := getattr(layer, name, 0.0))}
+        if numbers:
+            found.setdefault(layer.name, {}).update({name: float(value) for name, value in numbers.items()})
+    return found
 
 
 def of_loss(loss: Any) -> dict[str, Any]:

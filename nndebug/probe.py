@@ -26,6 +26,8 @@ _SETTLED = 50
 """Updates that running statistics need before evaluation mode says what training does: 0.9 ** 50 is 0.5 %."""
 _IMAGES = 30
 _FEW = 3
+GRADIENT_ROWS = 128
+"""Rows that `gradient` is the mean of: enough to outweigh batches of a few rows, few enough for images."""
 _WRONG_SIDE = 0.99
 _SATURATED = 0.01
 """A unit is saturated where its derivative is below this share of the activation's largest derivative."""
@@ -109,6 +111,16 @@ class Probe:
             self.alive.saw(site, firing, step)
             self._silent[site] = ~firing
         return values, shifts
+
+    def gradient_norm(self) -> float:
+        """Norm of the gradient of the loss (a mean over rows) in all parameters, on 128 rows or fewer from all over the
+        probe: the state as it is now, in evaluation mode, without penalties."""
+        chosen = np.linspace(0, len(self.x) - 1, min(GRADIENT_ROWS, len(self.x))).astype(np.int64)
+        x, y = self.x[chosen], self.y[chosen]
+        with np.errstate(all="ignore"):
+            self.network.differentiate(x, y, input_gradient=False)
+            norm = float(np.linalg.norm(self.network.flat_gradients.astype(np.float64)))
+        return norm / len(x) if getattr(self.loss, "reduction", "mean") == "sum" else norm
 
     def _run(self, values: Values) -> dict[str, float]:
         output = self.state.output

@@ -4,7 +4,7 @@ import pytest
 
 from nndebug.diagnosis import diagnose
 from nndebug.findings import Severity
-from tests.rules.runs import make_run
+from tests.rules.runs import SITES, make_run
 from tests.test_diagnosis import finding, overshoot
 
 
@@ -61,7 +61,18 @@ def test_a_mistake_of_the_catalogue_is_a_word_of_the_vocabulary(part, name, kind
         (finding("NND404", "run"), "missing_zero_grad", None),
         (finding("NND407", "run", what="order"), "wrong_loop_order", None),
         (finding("NND407", "run", what="mode"), "wrong_mode", None),
-        (finding("NND412", what="penalty"), "excess_regularisation", None),
+        (finding("NND412", what="penalty"), "excess_regularisation", "hidden1"),
+        (finding("NND412", "drop1", what="dropout"), "excess_regularisation", "drop1"),
+        (finding("NND306", "run", batch=1), "wrong_batch_size", None),
+        (finding("NND306", "run", batch=8), "lr_too_high", None),
+        (
+            finding("NND402", "hidden1.weight", falling=True, median=1e-4, at_start=2e-4),
+            "lr_too_low",
+            None,
+        ),
+        (finding("NND802", activation="softmax", last=False), "wrong_hidden_activation", "hidden1"),
+        (finding("NND802", activation="softmax", last=True), "redundant_output_activation", "hidden1"),
+        (finding("NND006", "output", reason="distance", severity=Severity.WARNING), "wrong_loss", "output"),
         (finding("NND509", "run", severity=Severity.WARNING), "too_few_epochs", None),
         (finding("NND601", "run", reported=0.1, accuracy=0.95), "wrong_metric", None),
         (finding("NND606", "run"), "corrupted_labels", None),
@@ -94,6 +105,28 @@ def test_what_a_proof_does_not_explain_keeps_its_own_cause():
     tested = finding("NND605", "run", mean=[0, 3], std=[1, 9], severity=Severity.WARNING)
     causes, *_ = diagnose(make_run(learns=False), [wrong_gradient(), tested])
     assert [cause.kind for cause in causes] == ["wrong_gradient_sign", "train_test_preprocessing_mismatch"]
+
+
+def test_a_penalty_that_outweighs_the_data_comes_before_the_rate_that_it_made_look_high():
+    findings = [overshoot(), finding("NND412", what="penalty"), finding("NND501", "run")]
+    causes, *_ = diagnose(make_run(learns=False), findings)
+    assert [cause.kind for cause in causes] == ["excess_regularisation", "lr_too_high"]
+
+
+def test_a_rate_too_low_and_a_training_too_short_stand_side_by_side():
+    slow = finding("NND402", "hidden1.weight", severity=Severity.WARNING, falling=True, median=1e-4, at_start=2e-4)  # fmt: skip
+    early = finding("NND509", "run", severity=Severity.WARNING)
+    causes, *_ = diagnose(make_run(), [slow, early])
+    assert [cause.kind for cause in causes] == ["lr_too_low", "too_few_epochs"]
+    causes, *_ = diagnose(make_run(), [early, finding("NND402", falling=False, median=1e-6, at_start=1e-5)])
+    assert [cause.kind for cause in causes] == ["lr_too_low"]
+
+
+def test_sigmoids_in_a_row_are_named_beside_small_weights():
+    sigmoids = [{**SITES[0], "name": name, "activation": "sigmoid"} for name in ("h1", "h2")]
+    run = make_run(learns=False, sites=[*sigmoids, SITES[1]])
+    causes, *_ = diagnose(run, [finding("NND207", "h2"), finding("NND501", "run")])
+    assert [(cause.kind, cause.layer) for cause in causes] == [("wrong_hidden_activation", "h2")]
 
 
 def test_without_a_proof_the_alternatives_stay():

@@ -78,6 +78,7 @@ class LayeredAdapter:
         self._flat = np.empty(0)
         self._dot: Callable[[Array], Any] = self._flat.dot
         self._replay: Replay | None = None
+        self._compares = True
         self._row: Values = {}
         self._before = np.empty(0)
         self._batch = np.empty(0)
@@ -290,6 +291,15 @@ class LayeredAdapter:
             probe.dead_units()
         self.recorder.probe(step, self.epoch, values)
 
+    def _compare_gradients(self) -> None:
+        """The gradient on many rows, beside which those of single batches show how much noise is in them."""
+        if self.probe is not None:
+            norm = self.probe.gradient_norm()
+            self.recorder.probe(self.step, self.epoch, {RUN: {"probe.gradient.norm": norm}})
+
+    def _stop_comparing(self) -> None:
+        self._compares = False
+
     def _worth_counting(self, probe: Probe, last: bool) -> bool:
         if last:
             return probe.cheap_to_count() or probe.many_silent(_LAST_COUNT)
@@ -307,6 +317,10 @@ class LayeredAdapter:
         arrays: dict[str, Array] = {}
         if self.probe is not None and self._always:  # what has failed once is not tried again
             self.measure(self.step)
+            if self._compares:
+                self.recorder.guard(
+                    "the gradient on the probe", self._compare_gradients, self._stop_comparing
+                )
             dead: dict[str, Array] = {}
             if self._worth_counting(self.probe, last):
                 dead = self.probe.dead_units()

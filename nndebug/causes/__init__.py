@@ -55,6 +55,7 @@ LOOKS: tuple[Look, ...] = (
     structure.wrong_hidden_activation,
     dynamics.lr_too_high,
     dynamics.lr_too_low,
+    dynamics.wrong_batch_size,
     length.excess_regularisation,
     length.too_few_epochs,
     evaluation.classes_renamed,

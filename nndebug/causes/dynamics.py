@@ -19,6 +19,8 @@ def lr_too_high(run: Run, found: Findings) -> Cause | None:
     root, what, certainty = deed
     if any((f.evidence.get("std") or 0) > 1 for f in found.of("NND205") if f.severity is not Severity.INFO):
         certainty = min(certainty, GUESS)  # what starts too large moves too far at any rate
+    if found.first("NND412", what=lambda what: what == "penalty"):
+        certainty = min(certainty, GUESS)  # a penalty that outweighs the data makes updates large by itself
     if found.of("NND101", "NND502") and certainty == PATTERN:
         certainty = 0.9
     against = []
@@ -66,6 +68,8 @@ def _what_the_rate_did(run: Run, found: Findings) -> tuple[Finding, str, float] 
         units = died.evidence["units"]
         most = step_name(died.first_step or 0)
         return died, f"{killed} of {died.site}'s {units} ReLU units died, most at {most}", PATTERN
+    if (noise := found.first("NND306")) and noise.evidence["batch"] >= _FEW_SAMPLES:
+        return noise, noise.message, PATTERN
     if drowned := found.first("NND204", at_birth=lambda share: share < 0.02):
         return drowned, f"since step {drowned.first_step:,} {drowned.message}", GUESS
     if (outside := found.first("NND410", above=bool)) and outside.severity is not Severity.INFO:
@@ -78,9 +82,31 @@ def _what_the_rate_did(run: Run, found: Findings) -> tuple[Finding, str, float] 
     return None
 
 
+_FEW_SAMPLES = 8
+"""Batches of fewer samples are suspected before the rate, which trades against them one to one."""
+
+
+def wrong_batch_size(run: Run, found: Findings) -> Cause | None:
+    noise = found.first("NND306")
+    if not noise or noise.evidence["batch"] >= _FEW_SAMPLES:
+        return None
+    size = noise.evidence["batch"]
+    return cause(
+        Kind.WRONG_BATCH_SIZE,
+        None,
+        found,
+        [noise, *found.of("NND509")],
+        PATTERN,
+        f"The batch is too small: {noise.message}.",
+        first_step=0,
+        help=f"use batches of 32 instead of {size}, or lower the rate",
+    )
+
+
 def lr_too_low(run: Run, found: Findings) -> Cause | None:
     frozen = [f for f in found.of("NND403") if f.evidence.get("below_precision") and f.first_step == 0]
-    slow = [f for f in found.of("NND402") if 0 < f.evidence["at_start"] < 1e-4] or frozen
+    slow = [f for f in found.of("NND402") if 0 < f.evidence["at_start"] < 1e-4 or f.evidence.get("falling")]
+    slow = slow or frozen
     below = found.first("NND410", above=lambda above: not above)
     if not slow and below and below.severity is not Severity.INFO:
         return cause(
@@ -93,7 +119,7 @@ def lr_too_low(run: Run, found: Findings) -> Cause | None:
             first_step=0,
             help=below.help,
         )
-    if not slow and (tried := _only_at_higher_rates(run)) and found.of("NND501"):
+    if not slow and (tried := _only_at_higher_rates(run)) and found.of("NND501", "NND509"):
         rate, higher, steps = tried
         return cause(
             Kind.LR_TOO_LOW,
@@ -114,7 +140,7 @@ def lr_too_low(run: Run, found: Findings) -> Cause | None:
         Kind.LR_TOO_LOW,
         None,
         found,
-        slow,
+        [*slow, *found.of("NND410", "NND509")],
         PATTERN,
         f"The learning rate is too low: an update changes {slow[0].site} by {slow[0].evidence['median']:.0e} of its size."
         if slow is not frozen

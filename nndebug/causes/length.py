@@ -17,14 +17,15 @@ def excess_regularisation(run: Run, found: Findings) -> Cause | None:
     if not strong:
         return None
     first = strong[0]
+    layer = None if first.site == "run" else first.site
     if first.evidence["what"] == "penalty":
-        sentence = f"The L2 penalty is too strong: at {first.site} {first.message.removeprefix('the ')}."
+        sentence = f"The penalty is too strong: at {first.site} {first.message.removeprefix('the ')}."
     else:
         sentence = f"Dropout is too strong: {first.message}."
-    effects = found.of("NND201", "NND205", "NND604")
+    effects = found.of("NND201", "NND205", "NND401", "NND411", "NND604")
     return cause(
         Kind.EXCESS_REGULARISATION,
-        None,
+        layer,
         found,
         [*strong, *effects],
         CHAIN,
@@ -36,7 +37,8 @@ def excess_regularisation(run: Run, found: Findings) -> Cause | None:
 
 def too_few_epochs(run: Run, found: Findings) -> Cause | None:
     early = found.first("NND509")
-    if not early or early.severity is Severity.INFO or found.of("NND402", "NND502"):
+    still = found.first("NND402", falling=lambda falling: not falling)
+    if not early or early.severity is Severity.INFO or still or "NND502" in found:
         return None
     sentence = f"The training was too short: {run.steps:,} steps, and {early.message.partition('; ')[0]}."
     return cause(

@@ -108,7 +108,8 @@ def wrong_output_activation(run: Run, found: Findings) -> Cause | None:
 
 
 def redundant_output_activation(run: Run, found: Findings) -> Cause | None:
-    finding = found.first("NND005")
+    twice = found.first("NND802", activation=lambda kind: kind == "softmax", last=bool)
+    finding = found.first("NND005") or twice
     if not finding:
         return None
     return cause(
@@ -125,7 +126,8 @@ def redundant_output_activation(run: Run, found: Findings) -> Cause | None:
 
 def wrong_loss(run: Run, found: Findings) -> Cause | None:
     finding = found.first("NND006", reason=lambda reason: reason in ("distance", "binary"))
-    if not finding or not (failing(found) or found.of("NND204", "NND305")):
+    slow = finding is not None and finding.severity is not Severity.INFO
+    if not finding or not (slow or failing(found) or found.of("NND204", "NND305")):
         return None
     # Legal, and seldom the reason: what has shown itself as one comes instead.
     if any(f.severity is not Severity.INFO for f in found.of(*_OTHER_REASONS)):
@@ -134,9 +136,9 @@ def wrong_loss(run: Run, found: Findings) -> Cause | None:
         Kind.WRONG_LOSS,
         finding.site,
         found,
-        [finding, *found.of("NND204", "NND305")],
-        GUESS - 0.1,
-        f"The loss may not suit the task: {finding.message}.",
+        [finding, *found.of("NND204", "NND305", "NND410", "NND509")],
+        PATTERN if slow else GUESS - 0.1,
+        f"The loss {'does' if slow else 'may'} not suit the task: {finding.message}.",
         first_step=0,
         help=finding.help,
     )

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..findings import Cause, Severity
-from .evidence import CHAIN, GUESS, PATTERN, PROOF, Findings, cause, failing
+from .evidence import CHAIN, GUESS, PATTERN, PROOF, Findings, cause
 from .vocabulary import Kind
 
 if TYPE_CHECKING:
     from ..run import Run
+    from ..signals import Site
 
 
 def shape_mismatch(run: Run, found: Findings) -> Cause | None:
@@ -36,8 +37,10 @@ def wrong_hidden_activation(run: Run, found: Findings) -> Cause | None:
     vanishing = found.first("NND303")
     hidden = [site for site in run.sites[:-1] if site.activation]
     flat = [site for site in hidden if site.activation in ("sigmoid", "tanh")]
-    if not vanishing or len(flat) < 3 or "NND409" in found:
+    if "NND409" in found or len(flat) < 2:
         return None
+    if not vanishing or len(flat) < 3:
+        return _sigmoids_that_tell_nothing_apart(flat, found)
     return cause(
         Kind.WRONG_HIDDEN_ACTIVATION,
         flat[0].name,
@@ -51,9 +54,28 @@ def wrong_hidden_activation(run: Run, found: Findings) -> Cause | None:
     )
 
 
+def _sigmoids_that_tell_nothing_apart(flat: list[Site], found: Findings) -> Cause | None:
+    """Where signals fade on their way through sigmoids: beside small weights the other thing to change."""
+    constant = found.first("NND207")
+    names = [site.name for site in flat]
+    if not constant or constant.severity is Severity.INFO or constant.site not in names:
+        return None
+    return cause(
+        Kind.WRONG_HIDDEN_ACTIVATION,
+        constant.site,
+        found,
+        [constant, *found.of("NND303", "NND205")],
+        GUESS,
+        f"{len(flat)} layers of {flat[0].activation} in a row let little through: {constant.site} tells samples apart no "
+        "more.",
+        first_step=0,
+        help="use ReLU with He initial weights",
+    )
+
+
 def softmax_inside(run: Run, found: Findings) -> Cause | None:
     finding = found.first("NND802", activation=lambda kind: kind == "softmax")
-    if not finding or not failing(found):
+    if not finding or finding.severity is Severity.INFO or finding.evidence.get("last"):
         return None
     return cause(
         Kind.WRONG_HIDDEN_ACTIVATION,

@@ -51,6 +51,12 @@ _KNOWN = {
     "probe.top_class": Quantity(
         "Most predicted class", "class number", "Which class the network predicts most often."
     ),
+    "probe.gradient.norm": Quantity(
+        "Gradient norm on many samples",
+        "norm",
+        "Of the mean loss of up to 128 training samples; that of a batch of few samples is mostly noise.",
+        log=True,
+    ),
     "probe.output_std": Quantity(
         "Spread of the outputs",
         "standard deviation",

@@ -9,7 +9,7 @@ import numpy as np
 from ..findings import Severity, Symptom
 from ..registry import rule
 from ..run import Run
-from .outcome import LEARNED, Outcome, outcome, severity
+from .outcome import LEARNED, Outcome, outcome, severity, still_falling
 
 
 @rule("NND504", "oscillating", needs=("probe.loss",))
@@ -112,14 +112,11 @@ def stopped_too_early(
 
     References: J. Kaplan et al., "Scaling Laws for Neural Language Models", 2020, arXiv:2001.08361, on loss against steps.
     """
-    loss, chance = run.series("probe.loss").finite, run.manifest.get("loss_at_chance")
-    if not chance or len(loss) < 5 or loss.steps[-1] < 4 or run.manifest.get("status") == "running":
+    falling = still_falling(run, pace, moved)
+    if falling is None:
         return
-    # What falls from above chance undoes the initial values, and is no pace of learning.
-    start, middle = min(loss.first, chance), loss.at(int(loss.steps[-1]) // 2)
-    early, late = start - middle, middle - loss.last
-    if not late > max(pace * early, moved * chance / 2) or not start - loss.last > moved * chance:
-        return
+    early, late = falling
+    loss, chance = run.series("probe.loss").finite, run.manifest["loss_at_chance"]
     ratios = [run.series("update_ratio", f"{site.name}.weight") for site in run.sites]
     typical = max((s.median_last(20) for s in ratios if s), default=0.0)
     if typical < ratio:

@@ -8,7 +8,7 @@ from ..findings import Severity, Symptom
 from ..registry import rule
 from ..run import Run
 from .before import last_site, measured, unless_it_learns
-from .outcome import Outcome, outcome
+from .outcome import Outcome, outcome, still_falling
 
 _SQUASHING = ("sigmoid", "softmax")
 
@@ -124,7 +124,8 @@ def loss_output_misfit(run: Run, *, least: float = 0.01) -> Iterator[Symptom]:
     What to try: a linear output for values; for classes one output each, softmax, and cross-entropy.
 
     False alarms: a squared loss on sigmoid or softmax outputs is legal and can learn well: it is an info, and silent
-    on a run that learned.
+    on a run that learned. With softmax, whose derivative it has to pass, it is a warning where the training ended on its
+    way down and above a fifth of chance.
 
     References: C. Bishop, "Pattern Recognition and Machine Learning", section 5.2, on outputs and their losses.
     """
@@ -159,18 +160,27 @@ def loss_output_misfit(run: Run, *, least: float = 0.01) -> Iterator[Symptom]:
     elif activation == "softmax" and target["row_sum"] is not None and abs(target["row_sum"] - 1) > least:
         yield _misfit(site, "sums", f"softmax outputs sum to 1, the targets of a sample to {target['row_sum']:.3g}",
                       unless_it_learns(run), "use sigmoid for several labels a sample, a linear output for values")  # fmt: skip
-    if outcome(run) is Outcome.LEARNED:
+    slow = activation == "softmax" and _slow(run)
+    if outcome(run) is Outcome.LEARNED and not slow:
         return  # what is legal and works needs no note
     if activation == "relu" and not target.get("outside", 0) >= least:
         yield _misfit(site, "relu", "the last layer ends in ReLU: it has no gradient where it gives 0", Severity.INFO,
                       "use a linear last layer for values")  # fmt: skip
     one_hot = target["zero_one"] and outputs > 1 and target["row_sum"] == 1
     if one_hot and fit["takes"] == "values":
-        yield _misfit(site, "distance", f"classes are judged by {fit['loss']}, a loss of distances", Severity.INFO,
+        late = ", and the loss was still falling when the training ended" if slow else ""
+        yield _misfit(site, "distance", f"classes are judged by {fit['loss']}, a loss of distances{late}",
+                      Severity.WARNING if slow else Severity.INFO,
                       "use cross-entropy: its gradient does not vanish where an output is certain and wrong")  # fmt: skip
     elif one_hot and outputs > 2 and "binary" in fit["loss"]:
         yield _misfit(site, "binary", f"{outputs} classes that exclude one another are judged by {fit['loss']}",
                       Severity.INFO, "use softmax and cross-entropy")  # fmt: skip
+
+
+def _slow(run: Run, least: float = 0.2) -> bool:
+    """Whether the training ended on its way down, above a fifth of chance."""
+    loss, chance = run.series("probe.loss").finite, run.manifest.get("loss_at_chance")
+    return bool(chance and loss and loss.last > least * chance) and still_falling(run) is not None
 
 
 def _misfit(

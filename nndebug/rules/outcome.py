@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from enum import Enum
+from typing import NamedTuple
 
 import numpy as np
 
@@ -88,3 +89,30 @@ def diverging_since(run: Run, factor: float = DIVERGED, times: int = 3) -> int |
         return None
     below = np.flatnonzero(~above)
     return int(points.steps[below[-1] + 1 if below.size else 0])
+
+
+class Falling(NamedTuple):
+    """How far below chance the probe loss fell in the first half of the steps, and in the second."""
+
+    early: float
+    late: float
+
+
+def still_falling(run: Run, pace: float = 0.4, moved: float = 0.05) -> Falling | None:
+    """The two halves, if the training ended while the loss fell at `pace` times its early pace or more, and by at least
+    `moved` of chance in all."""
+    loss, chance = run.series("probe.loss").finite, run.manifest.get("loss_at_chance")
+    if not chance or len(loss) < 5 or loss.steps[-1] < 4 or run.manifest.get("status") == "running":
+        return None
+    # What falls from above chance undoes the initial values, and is no pace of learning.
+    start, middle = min(loss.first, chance), loss.at(int(loss.steps[-1]) // 2)
+    early, late = start - middle, middle - loss.last
+    if not late > max(pace * early, moved * chance / 2) or not start - loss.last > moved * chance:
+        return None
+    return Falling(early, late)
+
+
+def unfinished(run: Run) -> bool:
+    """Whether the loss was still falling at the end, and had not come below half of chance."""
+    chance, loss = run.manifest.get("loss_at_chance"), run.series("probe.loss").finite
+    return bool(chance and loss and loss.last > LEARNED * chance) and still_falling(run) is not None

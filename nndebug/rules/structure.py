@@ -8,11 +8,14 @@ from collections.abc import Iterator
 from ..findings import Severity, Symptom
 from ..registry import rule
 from ..run import Run
-from .before import if_it_fails, measured
+from .before import if_it_fails, measured, unless_it_learns
 from .outcome import Outcome, outcome
 
 _SUITS = {"relu": math.sqrt(2), "leaky_relu": math.sqrt(2), "gelu": math.sqrt(2)}
 """Root of inputs × mean square weight that keeps the scale of a signal; 1 for everything else."""
+
+_WEIGHING = ("dense", "conv")
+"""Kinds of layers that weigh their inputs anew."""
 
 
 @rule("NND801", "linear-stack", needs=("preflight.fit",))
@@ -21,7 +24,8 @@ def linear_stack(run: Run, *, errors: float = 3.0) -> Iterator[Symptom]:
 
     What it measures: layers with weights without an activation between them (dropout, flattening and batch
     normalisation do not count). And whether more than a linear map is there to be learned: where the nearest neighbour
-    beats a linear probe by 3 standard errors.
+    beats a linear probe by 3 standard errors, or where all layers are linear and a few samples cannot be learned by heart
+    although every gradient is right.
 
     Why it matters: however many such layers, they can draw one flat boundary only.
 
@@ -36,7 +40,8 @@ def linear_stack(run: Run, *, errors: float = 3.0) -> Iterator[Symptom]:
         return
     labels = measured(run, "labels")
     neighbour = labels.get("neighbour")
-    needed = neighbour is not None and neighbour > labels["score"] + errors * labels["error"]
+    nearer = neighbour is not None and neighbour > labels["score"] + errors * labels["error"]
+    needed = nearer or _all_linear(run, layers)
     learned = outcome(run) is Outcome.LEARNED
     level = Severity.WARNING if needed and not learned else Severity.INFO
     yield Symptom(
@@ -45,6 +50,8 @@ def linear_stack(run: Run, *, errors: float = 3.0) -> Iterator[Symptom]:
         "linear layer"
         + (
             f"; a linear probe reaches {labels['score']:.2f}, the nearest neighbour {neighbour:.2f}"
+            if nearer
+            else "; it cannot learn a few samples by heart"
             if needed
             else ""
         ),
@@ -53,6 +60,14 @@ def linear_stack(run: Run, *, errors: float = 3.0) -> Iterator[Symptom]:
         evidence={"layers": layers, "needed": needed},
         help="put an activation, such as ReLU, after every hidden layer",
     )
+
+
+def _all_linear(run: Run, layers: list[str], most: float = 0.1) -> bool:
+    """Whether nothing but these layers is in the network, and a few samples cannot be learned by heart with right gradients."""
+    weighing = [site.name for site in run.sites if "weight" in site.parameters and site.inputs]
+    checked = run.preflight.gradcheck if run.preflight else None
+    fails = measured(run, "overfit").get("share", 0.0) > most
+    return fails and weighing == layers and checked is not None and not checked.faults
 
 
 @rule("NND802", "unsuitable-hidden-activation", needs=("preflight.fit",))
@@ -67,17 +82,22 @@ def unsuitable_hidden_activation(run: Run, *, deep: int = 3) -> Iterator[Symptom
     What to try: ReLU with He initial weights; tanh where outputs must be bounded.
 
     False alarms: attention weights are a softmax inside a network; deep sigmoids can learn with normalisation. A run that
-    does not fail gets an info.
+    learns gets an info, and one with sigmoids that does not fail, too.
 
     References: X. Glorot and Y. Bengio, "Understanding the difficulty of training deep feedforward networks", 2010.
     """
     layers = measured(run, "fit")["layers"]
     hidden = layers[:-1]
     level = if_it_fails(run)
-    for layer in hidden:
+    for place, layer in enumerate(hidden):
         if layer["kind"] == "softmax":
-            yield Symptom(layer["name"], "softmax inside the network: its units share a sum of 1", level, first_step=0,
-                          evidence={"activation": "softmax"}, help="use ReLU in hidden layers")  # fmt: skip
+            # Nothing weighs its shares anew: they are probabilities, and are about to be made so once more.
+            last = layers[-1]["kind"] in ("softmax", "sigmoid") and not any(
+                later["kind"] in _WEIGHING for later in layers[place + 1 :]
+            )
+            yield Symptom(layer["name"], "softmax inside the network: its units share a sum of 1", unless_it_learns(run),
+                          first_step=0, evidence={"activation": "softmax", "last": last},
+                          help="use ReLU in hidden layers")  # fmt: skip
     sigmoids = [layer["name"] for layer in hidden if layer["kind"] == "sigmoid"]
     normal = any(layer["kind"] in ("batch_norm", "layer_norm") for layer in layers)
     if len(sigmoids) >= deep and not normal:

@@ -10,7 +10,7 @@ from ..findings import Severity, Symptom
 from ..registry import rule
 from ..run import Run
 from .before import if_it_fails, measured, unless_it_learns
-from .outcome import Outcome, outcome
+from .outcome import Outcome, outcome, unfinished
 
 
 @rule("NND408", "not-in-optimizer", needs=("preflight.optimizer",))
@@ -92,7 +92,8 @@ def rate_out_of_range(run: Run, *, falls: float = 0.02) -> Iterator[Symptom]:
 
     What to try: a rate near the one that gained most, or a third of it.
 
-    False alarms: a batch is not the data set: it is an info unless learning fails.
+    False alarms: a batch is not the data set: it is an info unless learning fails, or the rate is too low and the training
+    ended on its way down.
 
     References: L. Smith, "Cyclical Learning Rates for Training Neural Networks", 2017, arXiv:1506.01186, on range tests.
     """
@@ -102,11 +103,14 @@ def rate_out_of_range(run: Run, *, falls: float = 0.02) -> Iterator[Symptom]:
     if found is None or found.low * 0.99 <= rate <= found.high * 1.01:
         return
     above = rate > found.high
+    level = if_it_fails(run)
+    if level is Severity.INFO and not above and unfinished(run):
+        level = Severity.WARNING
     yield Symptom(
         "run",
         f"rate {rate:g} is too {'high' if above else 'low'} for one batch: its loss falls at {found.low:.2g} to "
         f"{found.high:.2g}, fastest at {found.best:.2g}",
-        if_it_fails(run),
+        level,
         first_step=0,
         evidence={"rate": rate, "low": found.low, "high": found.high, "best": found.best, "above": above},
         help=f"try {found.best / (3 if above else 1):.2g}",

@@ -12,7 +12,7 @@ from ..findings import Severity, Symptom
 from ..registry import rule
 from ..run import Run
 from .before import measured
-from .outcome import Outcome, not_learning, outcome, severity
+from .outcome import Outcome, outcome, severity
 
 _DEVIATIONS = 4.0
 _WITH_DEATHS = 2.5
@@ -103,47 +103,6 @@ def update_too_large(run: Run, *, median: float = 0.1, first: float = 2.0) -> It
                 "threshold_label": f"healthy: below {first if largest > first else median:g}",
             },
             help="lower the learning rate",
-        )
-
-
-@rule("NND402", "update-too-small", needs=("update_ratio", "probe.loss"))
-def update_too_small(run: Run, *, most: float = 1e-5, points: int = 20) -> Iterator[Symptom]:
-    """Updates are so small compared with the weights that nothing changes, and the run does not learn.
-
-    What it measures: the median update:weight ratio of the last records, in a run that fails to learn.
-
-    Why it matters: at 1e-5 a weight needs 100,000 steps in one direction to double.
-
-    What to try: a higher learning rate, unless a collapsed gradient is the reason: then mend that first.
-
-    False alarms: only looked at when the run does not learn; healthy runs stay above 7e-4.
-
-    References: A. Karpathy, Stanford CS231n notes, "Ratio of weights:updates".
-    """
-    if not_learning(run) is None:
-        return
-    for site in run.sites:
-        ratios = run.series("update_ratio", f"{site.name}.weight")
-        if len(ratios) < points or not ratios.median_last(points) < most:
-            continue
-        small = np.flatnonzero(ratios.values >= most)
-        since = int(ratios.steps[small[-1] + 1 if small.size and small[-1] + 1 < len(ratios) else 0])
-        yield Symptom(
-            f"{site.name}.weight",
-            f"median update {ratios.median_last(points):.1e} × the weight: it hardly moves"
-            if ratios.median_last(points) > 0
-            else "its median update is exactly 0: it does not move",
-            Severity.ERROR,
-            first_step=since,
-            last_step=run.steps,
-            evidence={
-                "median": ratios.median_last(points),
-                "at_start": float(np.median(ratios.values[:points])),
-                "series": [{"name": "update_ratio", "site": f"{site.name}.weight"}],
-                "threshold": most,
-                "threshold_label": f"too small: below {most:g}",
-            },
-            help="raise the learning rate, unless the gradient has collapsed",
         )
 
 

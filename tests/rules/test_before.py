@@ -190,7 +190,7 @@ CASES = [
     ("NND709", {"data": {"std_maximum": 0.019}}, {"data": {"std_maximum": 0.02}}, "eii"),
     ("NND801", {"fit": {"linear": ["hidden1", "output"]}}, {}, "eii"),
     ("NND801", {"fit": {"linear": ["hidden1", "output"]}, "labels": {"neighbour": 0.87}}, {}, "ewi"),
-    ("NND802", {"fit": {"layers": [{"name": "hidden1", "kind": "softmax", "parameters": False}, *LAYERS[2:]]}}, {}, "eii"),
+    ("NND802", {"fit": {"layers": [{"name": "hidden1", "kind": "softmax", "parameters": False}, *LAYERS[2:]]}}, {}, "ewi"),
     ("NND804", {"start": {"layers": [{**START[0], "gain": 7.1}]}}, {"start": {"layers": [{**START[0], "gain": 7.07}]}}, "eii"),
     ("NND804", {"start": {"layers": [{**START[1], "gain": 0.19}]}}, {"start": {"layers": [{**START[1], "gain": 0.2}]}}, "eii"),
     ("NND805", {"overfit": {"share": 0.2}, "start": {"layers": [{**START[1], "units": 6}]}},
@@ -287,6 +287,63 @@ def test_deep_sigmoids_need_three_and_no_normalisation():
 def test_classes_under_a_squared_loss_are_a_note_unless_the_run_learned():
     assert one("NND006", flown(learns=False)).severity is Severity.INFO
     assert symptoms("NND006", flown(learns=True)) == []
+
+
+def on_its_way(changes=None, end=0.3):
+    """A run that ended while its loss was still falling."""
+    run = flown(changes, learns=None)
+    for step, share in zip(range(0, 1000, 180), np.linspace(0, 1, 6)):
+        loss = 0.45 + share * (end - 0.45)
+        run.add({"kind": "probe", "step": step, "data": {"run": {"probe.loss": float(loss)}}})
+    return run
+
+
+@pytest.mark.parametrize(("end", "severity"), [(0.3, "w"), (0.091, "w"), (0.089, None)])
+def test_softmax_under_a_squared_loss_is_a_warning_where_the_training_was_not_done(end, severity):
+    found = symptoms("NND006", on_its_way({"fit": {"output_activation": "softmax"}}, end))
+    assert [symptom.severity.value[0] for symptom in found] == ([severity] if severity else [])
+    assert not [s for s in symptoms("NND006", on_its_way(end=end)) if s.severity is not Severity.INFO]
+
+
+def test_a_rate_below_the_interval_is_a_warning_where_the_training_was_not_done():
+    assert one("NND410", on_its_way({"sweep": {"rate": 1e-4}})).severity is Severity.WARNING
+    assert one("NND410", on_its_way({"sweep": {"rate": 10.0}})).severity is Severity.INFO
+    assert one("NND410", on_its_way({"sweep": {"rate": 1e-4}}, end=0.2)).severity is Severity.INFO
+
+
+def test_linear_layers_that_cannot_learn_a_few_samples_are_too_little():
+    def tried(share, layers=("hidden1", "output")):
+        return {"fit": {"linear": list(layers)}, "overfit": {"share": share}}
+
+    found = one("NND801", undecided(tried(0.11)))
+    assert found.evidence["needed"] and found.severity is Severity.WARNING
+    assert not one("NND801", undecided(tried(0.1))).evidence["needed"]
+    fault = Fault("hidden1", "BP2", "activation", "its backward is wrong")
+    assert not one("NND801", flown(tried(0.5), checked=agreeing(fault))).evidence["needed"]
+    assert not one("NND801", flown(tried(0.5, ["hidden1"]))).evidence["needed"]
+
+
+def test_probabilities_that_are_made_so_once_more():
+    softmax = {"name": "output", "kind": "softmax", "parameters": False}
+    layers = [*LAYERS[:3], softmax, {**softmax, "name": "again"}]
+    assert one("NND802", flown({"fit": {"layers": layers}}, learns=False)).evidence["last"]
+    inside = [LAYERS[0], softmax, *LAYERS[2:]]
+    assert not one("NND802", flown({"fit": {"layers": inside}}, learns=False)).evidence["last"]
+
+
+@pytest.mark.parametrize(("right", "neglected"), [(23, True), (24, False)])
+def test_rare_classes_that_are_recognised_half_as_often(right, neglected):
+    trial = {"event": "evaluation", "step": 900, "value": 0.5, "accuracy": 0.5, "samples": 150, "mistakes": [],
+             "labels": [100, 50, 0], "right": [96, right, 0], "predicted": [100, 50, 0]}  # fmt: skip
+    run = flown({"data": {"class_counts": [900, 80, 90]}}, events=[trial])
+    found = one("NND706", run)
+    assert (found.severity is Severity.WARNING) == found.evidence["ignored"] == neglected
+
+
+@pytest.mark.parametrize(("baseline", "fires"), [(0.79, True), (0.81, False)])
+def test_of_labels_that_are_mostly_one_class_nothing_is_said_without_proof(baseline, fires):
+    changes = {"labels": {"baseline": baseline, "score": baseline + 0.02, "neighbour": baseline}}
+    assert bool(symptoms("NND705", flown(changes))) == fires
 
 
 def test_a_rule_without_its_part_is_not_applicable():

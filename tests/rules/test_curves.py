@@ -139,6 +139,37 @@ class TestRegulariserDominates:
         network = {"description": f"784 → 30 relu → dropout {rate} → 10", "dtype": "float32"}
         assert bool(symptoms("NND412", self.run(decay=0.0, network=network))) == fires
 
+    def of_layers(self, own, last=1.0):
+        network = {"description": "784 → 30 → 10", "dtype": "float32", "regularisation": {"hidden1": own}}
+        return self.run(decay=0.0, last=last, network=network)
+
+    @pytest.mark.parametrize(
+        ("own", "fires"),
+        [
+            ({"l2": 0.12}, True),
+            ({"l2": 0.11}, False),
+            ({"l1": 0.0066}, True),  # times the root of 23,520 entries, over a gradient of 1
+            ({"l1": 0.0065}, False),
+        ],
+    )
+    def test_penalties_of_a_layer(self, own, fires):
+        assert bool(symptoms("NND412", self.of_layers(own))) == fires
+
+    def dropped(self, rate, trained=2.2, loss=1.9):
+        network = {"description": "", "dtype": "float32", "regularisation": {"drop1": {"dropout": rate}}}
+        table = probe([2.3, loss], [0, 900]) | curve("loss", [trained] * 10) | curve("weight.norm", [1.0])
+        return make_run(table, loss_at_chance=2.3, network=network)
+
+    def test_dropout_that_hides_what_is_learned_is_named_with_its_layer(self):
+        found = one("NND412", self.dropped(0.5))
+        assert found.site == "drop1" and "2.2 with it and 1.9 without" in found.message
+
+    @pytest.mark.parametrize(
+        ("rate", "trained", "loss"), [(0.49, 2.2, 1.9), (0.5, 2.06, 1.7), (0.5, 2.2, 1.98), (0.5, 2.2, 1.1)]
+    )
+    def test_dropout_with_which_it_learns(self, rate, trained, loss):
+        assert not symptoms("NND412", self.dropped(rate, trained, loss))
+
 
 class TestGradientZero:
     def run(self, zeros, loss=0.45):

@@ -105,6 +105,17 @@ class TestEvaluationPreprocessing:
     def test_boundaries(self, changes, fires):
         assert bool(symptoms("NND605", self.run(**changes))) == fires
 
+    @pytest.mark.parametrize(("most", "hurts"), [(0.27, True), (0.31, False)])
+    def test_other_classes_have_other_inputs(self, most, hurts):
+        run = self.run(0.4)
+        run.manifest.update(class_shares=[most] + [(1 - most) / 9] * 9, validation_counts=[100] * 10)
+        assert (one("NND605", run).severity is Severity.WARNING) == hurts
+
+    def test_but_not_inputs_that_are_255_times_as_large(self):
+        run = self.run(33.0, 78.0)
+        run.manifest.update(class_shares=[1.0] + [0.0] * 9, validation_counts=[100] * 10)
+        assert one("NND605", run).severity is Severity.WARNING
+
     def test_silent_without_held_out_inputs(self):
         assert not symptoms("NND605", make_run({("run", "validation.loss"): {1000: 2.0}}, inputs=None))
 

@@ -42,6 +42,24 @@ class TestUpdateTooSmall:
     def test_silent_when_the_run_learns(self):
         assert not symptoms("NND402", make_run(ratios(dict.fromkeys(range(100), 1e-07)), learns=True))
 
+    def on_its_way(self, value, loss=(0.45, 0.43, 0.41, 0.39, 0.37, 0.35)):
+        series = ratios(dict.fromkeys(range(100), value)) | {
+            ("run", "probe.loss"): dict(zip(range(0, 1000, 190), loss))
+        }
+        return make_run(series)
+
+    def test_a_training_that_ended_on_its_way_down(self):
+        found = one("NND402", self.on_its_way(1e-4))
+        assert found.severity is Severity.WARNING and found.evidence["falling"] and found.first_step == 0
+
+    @pytest.mark.parametrize(("value", "fires"), [(2.9e-4, True), (3.1e-4, False)])
+    def test_boundary_of_a_loss_that_falls(self, value, fires):
+        assert bool(symptoms("NND402", self.on_its_way(value))) == fires
+
+    def test_silent_where_the_loss_has_come_to_rest_or_is_low(self):
+        assert not symptoms("NND402", self.on_its_way(1e-4, (0.45, 0.4, 0.36, 0.35, 0.35, 0.35)))
+        assert not symptoms("NND402", self.on_its_way(1e-4, (0.45, 0.4, 0.35, 0.3, 0.25, 0.2)))
+
 
 class TestParameterFrozen:
     def frozen(self, gradient, zeros=20, rate=0.1):
