@@ -15,6 +15,7 @@ from functools import partial
 import numpy as np
 
 from ..signals import Array
+from .chain import is_chain
 from .claimed import Claimed
 from .columns import TooLarge, by_parameter, through
 from .comparing import ZERO, Spread, compare, shape_trouble, unresolved
@@ -26,9 +27,6 @@ from .local import Nature
 from .pointwise import Error, through_elementwise
 from .result import Row, Verdict
 from .tape import Tape, site
-
-ASTRAY = 0.01
-"""A network whose derivative is this far from that of its layers, relative to both, is more than their chain."""
 
 
 class Structured:
@@ -213,17 +211,7 @@ class Structured:
 
     def _is_chain(self, index: int, at: Error) -> bool:
         """Whether the loss moves with the output of layer `index` as the layers' derivatives say."""
-        tape, base = self.tape, self.tape.outputs[index]
+        tape = self.tape
         if at.kinks or not np.isfinite(at.value).all() or self.sharp:
             return True
-        step = tape.eps ** (1 / 3)
-        direction = self.rng.choice(np.array([-1.0, 1.0]), base.shape)
-        stack = np.stack([base + step * direction, base - step * direction]).astype(base.dtype)
-        for above in range(index + 1, len(tape.layers)):
-            stack = tape.run(above, stack)
-        up, down = tape.losses(stack).sum(axis=1)
-        terms = at.value * direction
-        size = float(np.sqrt((terms * terms).sum()))
-        rounding = 100 * tape.eps * float(np.abs(tape.per_sample).sum()) / step
-        off = abs(float(up - down) / (2 * step) - float(terms.sum()))
-        return not off > ASTRAY * size + rounding + 10 * float(at.error.sum())
+        return is_chain(tape, index, at.value, float(at.error.sum()), self.rng)

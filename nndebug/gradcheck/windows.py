@@ -37,14 +37,19 @@ class Windows:
     outputs: Pair
     size: Pair
 
-    def padded(self, x: Array, fill: float = 0.0, at: Pair | None = None) -> Array:
-        """x in a larger image that all windows fit into; `at` puts it elsewhere than behind its padding."""
-        top, left = self.before if at is None else at
+    @property
+    def extent(self) -> Pair:
+        """Height and width of an image with padding that all windows fit into."""
         rows, columns = (
             max(b + n, (o - 1) * s + k)
             for b, n, o, s, k in zip(self.before, self.size, self.outputs, self.stride, self.kernel)
         )
-        whole = np.full((*x.shape[:2], rows, columns), fill)
+        return rows, columns
+
+    def padded(self, x: Array, fill: float = 0.0, at: Pair | None = None) -> Array:
+        """x in a larger image that all windows fit into; `at` puts it elsewhere than behind its padding."""
+        top, left = self.before if at is None else at
+        whole = np.full((*x.shape[:2], *self.extent), fill)
         whole[:, :, top : top + x.shape[2], left : left + x.shape[3]] = x
         return whole
 
@@ -122,7 +127,7 @@ def convolution(x: Array, y: Array, weight: Array, bias: Array | None) -> Window
     if x.ndim != 4 or y.ndim != 4 or weight.ndim != 4 or weight.shape[:2] != (y.shape[1], x.shape[1]):
         return None
     first = y[:1, :1] - (bias[0] if bias is not None else 0.0)
-    for windows in _possible(x.shape, y.shape, (weight.shape[2], weight.shape[3])):
+    for windows in possible(x.shape, y.shape, (weight.shape[2], weight.shape[3])):
         if _equal(windows.convolved(x[:1], weight[:1]), first):
             shift = 0.0 if bias is None else bias[:, None, None]
             if _equal(windows.convolved(x, weight) + shift, y):
@@ -142,7 +147,7 @@ def pooling(x: Array, y: Array, kernel: Pair | None) -> tuple[Windows, str] | No
     sides = range(1, LARGEST_POOL + 1)
     sizes = [kernel] if kernel else [(rows, columns) for rows in sides for columns in sides]
     for size in sizes:
-        for windows in _possible(x.shape, y.shape, size):
+        for windows in possible(x.shape, y.shape, size):
             if size == (1, 1):
                 continue
             for kind, pooled in POOLINGS.items():
@@ -158,7 +163,8 @@ POOLINGS: dict[str, Callable[[Windows, Array], Array]] = {
 }
 
 
-def _possible(x: tuple[int, ...], y: tuple[int, ...], kernel: Pair) -> Iterator[Windows]:
+def possible(x: tuple[int, ...], y: tuple[int, ...], kernel: Pair) -> Iterator[Windows]:
+    """Every way in which windows of this size can lie over images of shape x so that they give y."""
     axes = []
     for size, outputs, k in zip(x[2:], y[2:], kernel):
         axes.append(

@@ -1,0 +1,68 @@
+"""Gradients that agree plainly; whatever leaves a doubt is for the full check to judge."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ...signals import Array
+from ..comparing import BLURRED, LEAST
+from ..result import Row, Verdict
+
+PLAIN = 1e-7
+"""The largest relative error with which a gradient agrees plainly: a tenth of what the full check would let pass."""
+
+
+class Doubt(Exception):
+    """This is not plain: the full check is to look at it."""
+
+
+class Bounded(NamedTuple):
+    """dLoss by some array, every entry of which is off by no more than `error`."""
+
+    value: Array
+    error: float
+
+
+def agreed(
+    layer: str,
+    parameter: str,
+    equation: str,
+    given: Array | None,
+    right: Array,
+    error: float,
+    scale: float = 0.0,
+) -> Row:
+    """The row of a gradient that agrees.
+
+    Args:
+        layer, parameter, equation: as in `Row`.
+        given: the gradient to be checked.
+        right: the right one.
+        error: no entry of `right` is further off than this.
+        scale: size against which a difference counts; the largest entry of `right` if 0.
+
+    Raises:
+        Doubt: it has another shape, is zero or not finite, is not known well enough, or differs.
+    """
+    if given is None or given.shape != right.shape or not right.size:
+        raise Doubt
+    off = given - right
+    np.abs(off, out=off)
+    size = np.abs(right)
+    largest = scale or float(size.max())
+    if not 0 < largest < np.inf or not error <= BLURRED * largest:
+        raise Doubt
+    size += LEAST * largest
+    off /= size
+    at = int(off.argmax())
+    worst = float(off.ravel()[at])
+    if not worst <= PLAIN:  # NaN too
+        raise Doubt
+    analytic, numeric = float(given.ravel()[at]), float(right.ravel()[at])
+    index = tuple(map(int, np.unravel_index(at, right.shape))) if right.ndim > 1 else (at,)
+    blur = error / float(size.ravel()[at])
+    return Row(
+        layer, parameter, equation, right.size, 0, worst, index, analytic, numeric, blur, Verdict.AGREES
+    )  # fmt: skip
