@@ -40,6 +40,8 @@ def watch(
     optimizer: Any = None,
     loss: Any = None,
     experiment: Any = None,
+    data: tuple[Any, Any] | None = None,
+    **given: Any,
 ) -> Any:
     """Watches a network while it trains.
 
@@ -47,7 +49,8 @@ def watch(
     `close` at the end. Training is not changed by a bit.
 
     Args:
-        network: a network with hooks on its layers, such as `network.Sequential`; or a `torch.nn.Module`.
+        network: a network with hooks on its layers, such as `network.Sequential`; a `torch.nn.Module`; or an object of your
+            own with a forward and a backward, or a mapping of such functions (see docs/own-classes.md).
         folder: run folder; its report is written again after every epoch. None records in memory only.
         shapes: site → shape that its output must have at every step, as in `{"hidden1": "batch 30"}`.
         interval: steps between cheap records up to step 1,000, a 25th as often after that; 1 records every step.
@@ -62,27 +65,38 @@ def watch(
             labels belong to the inputs and the network can learn at all; a number is another budget in seconds.
 
         optimizer: of a PyTorch model; one, or several in the order in which they step.
-        loss: of a PyTorch model: the loss module or function.
+        loss: of a PyTorch model: the loss module or function; of an object of your own its method, or a known loss's name.
         experiment: the core's `Experiment` that the network was built from; the run keeps it, so that it can be tried
             again with one thing changed (`nndebug.trials`).
+        data: for an object of your own, x and y of the training set as its methods take them, where no method of it is
+            given all of it.
+        given: for an object of your own, what is guessed wrong about it: `forward`, `backward`, `update`, `evaluate`, `train`
+            (names of methods), `weight`, `bias`, `gradient` (names of arrays), `batch_axis` (0 rows, 1 columns), `rate`.
 
     Returns:
-        A `Watch` of the core's network, or a `TorchWatch`.
+        A `Watch` of the core's network, a `TorchWatch`, or an `OwnWatch`.
 
     Raises:
-        UserError: the network has no hooks, the folder cannot be written to or holds something else than a run, or
-            `shapes` names a site that the network does not have.
+        UserError: the network has no hooks and no backward, the folder cannot be written to or holds something else than a
+            run, or `shapes` names a site that the network does not have.
     """
     schedule = Schedule(interval=interval, thin_interval=25 * interval if interval > 1 else 1)
+    layered = all(hasattr(network, name) for name in ("layers", "hook", "twin"))
+    if is_module(network) or layered:
+        for word in (*given, *(["data"] if data is not None else [])):
+            raise UserError(f"{word} is for an object of your own", help="leave it out")
     if is_module(network):
         return TorchWatch(
             network, folder, schedule, name, report, png, strict, optimizer=optimizer, loss=loss
         )
-    if not (hasattr(network, "layers") and hasattr(network, "hook") and hasattr(network, "twin")):
-        raise UserError(
-            f"cannot watch a {type(network).__name__}: it has no layers with hooks",
-            help="watch a network.Sequential or a torch.nn.Module",
-        )
+    if not layered:
+        from .own_watching import OwnWatch  # which is built on this module
+
+        given |= {"loss": loss} if loss is not None else {}
+        return OwnWatch(
+            network, folder, shapes or {}, schedule, image_shape, name, report, png, strict, float(preflight), data=data,
+            **given,
+        )  # fmt: skip
     return Watch(
         network,
         folder,
@@ -117,7 +131,12 @@ class Watch(Session):
     ) -> None:
         known = {**of_network(network), **of_experiment(experiment)}
         super().__init__(known, folder, schedule, name, report, png, strict)
-        self.network, self._image_shape, self._preflight = network, image_shape, preflight
+        self._image_shape, self._preflight = image_shape, preflight
+        self._follow(network, shapes)
+
+    def _follow(self, network: Any, shapes: Mapping[str, str]) -> None:
+        """Attaches everything to a network."""
+        self.network = network
         self._adapter = LayeredAdapter(network, self._recorder)
         self._pairing: Pairing | None = None
         self._trial = Trial(network, self._recorder)

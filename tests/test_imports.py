@@ -74,6 +74,13 @@ ALLOWED = {
     "nndebug.replay": {"numpy", *SUMMARIES, "nndebug.gradcheck"},
     "nndebug.adapters": {"numpy", *RECORDING, "nndebug.recorder", "nndebug.replay", "nndebug.shapes"},
     "nndebug.adapters.attributes": {"numpy", "nndebug.errors", "nndebug.signals"},
+    "nndebug.adapters.own": {
+        "numpy",
+        "nndebug.adapters",
+        "nndebug.errors",
+        "nndebug.signals",
+        "nndebug.gradcheck",
+    },
     "nndebug.adapters.torch": {
         *(
             "numpy",
@@ -109,6 +116,8 @@ ALLOWED = {
     "nndebug.testing": {"numpy", "hypothesis", "pytest", "nndebug"},
     "nndebug.watching": {"numpy", "nndebug"},
     "nndebug.own_loop": {"numpy", "nndebug"},
+    "nndebug.own_watching": {"numpy", "nndebug"},
+    "nndebug.own_epochs": {"numpy", "nndebug"},
     "nndebug.imports": set(),
     "nndebug.scripts": BASE,
     "nndebug.attaching": {"nndebug"},

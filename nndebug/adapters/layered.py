@@ -113,6 +113,15 @@ class LayeredAdapter:
         if self.step == self._due and self._always and not self._once:
             self._arm()  # else `_after_step` of this step does, when its own row is written
 
+    def pass_over(self) -> None:
+        """Leaves out a step of which nothing is known, though it was due."""
+        self._disarm()
+        self._stop_replaying()  # it looks at what follows from one step to the next
+        self.step += 1
+        self._find_due(self.step)
+        if self._always:
+            self._arm()
+
     def _surely_finite(self) -> bool:
         """One product tells. It may overflow for huge finite values: a search then finds nothing."""
         error = self.network.output_gradient
@@ -125,11 +134,25 @@ class LayeredAdapter:
         except (RuntimeWarning, FloatingPointError):  # where the user made errors of warnings
             return False
 
+    @property
+    def due(self) -> bool:
+        """Whether the step that comes is to be recorded or its state probed."""
+        return self.step == self._due
+
+    @property
+    def searching(self) -> bool:
+        """Whether nothing that is not finite has been found yet."""
+        return self._searching
+
+    def nonfinite(self, step: int, facts: dict[str, Any]) -> None:
+        """Records what made the first number that is not finite, at an update."""
+        self._stop_searching()
+        self.recorder.event("nonfinite", step, self.epoch, **facts)
+
     def _search(self) -> None:
         found = producer(self.network)
         if found:
-            self._stop_searching()
-            self.recorder.event("nonfinite", self.step, self.epoch, **found)
+            self.nonfinite(self.step, found)
 
     def _stop_searching(self) -> None:
         self._searching = False

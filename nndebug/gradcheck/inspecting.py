@@ -15,7 +15,7 @@ from .containers import name_of as leaf_name
 from .dispatch import is_function, is_layer, is_layered
 from .own.check import find
 from .own.rebuilt import Layers, describe, rebuild
-from .own.target import choose_loss
+from .own.target import Target, choose_loss
 from .text import printable
 
 HEADER = ("layer", "parameter", "shape", "kept as", "gradient")
@@ -96,7 +96,11 @@ def inspect(model: Any, x: Any = None, y: Any = None, **given: Any) -> Found:
         return _of_layers(model)
     own, word = find(model, x, y, given)
     layers = rebuild(own, np.random.default_rng(0))
-    target = choose_loss(own, layers, word)
+    return inspected(own, layers, choose_loss(own, layers, word))
+
+
+def inspected(own: OwnModel, layers: Layers | None, target: Target | None) -> Found:
+    """What was found in an object of one's own, from its parts."""
     facts = {
         "samples": f"{len(own.x)}, {own.inputs.describe()}",
         "forward": f"{own.forward}" + ("" if own.forward_batched else ", one sample at a time"),
@@ -105,7 +109,7 @@ def inspect(model: Any, x: Any = None, y: Any = None, **given: Any) -> Found:
         "backward": f"{own.backward}, " + ("a batch at a time" if own.batched else "one sample at a time"),
         "update": str(own.update or "none found"),
     }
-    name = type(model).__name__
+    name = type(own.model).__name__
     network = (
         f"{name}: {describe(layers, own.start())}" if layers else f"{name}: {len(own.parameters)} arrays"
     )

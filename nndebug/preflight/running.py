@@ -135,6 +135,10 @@ def _gradcheck(subject: Subject) -> GradCheck:
         samples = int(11 * _SHARE * subject.clock.left / expected)
         if samples < 3:
             raise NotApplicable(f"it would take about {expected:.0f} s: nndebug gradcheck")
+    if own := getattr(subject.original, "check_gradients", None):
+        # It stands for an object of the user's own, which has its own gradients and its own update.
+        found: GradCheck = own(x, y, samples)
+        return found
     return gradcheck(subject.original, x, y, optimizer=subject.optimizer, samples=samples)
 
 

@@ -21,6 +21,8 @@ Path = tuple[tuple[str, Any], ...]
 """Steps from the object down, each (kind, key): kind `.` an attribute, `[` an item, `(` a variable that a function closes over."""
 
 DEEPEST = 6
+MOST_ITEMS = 1000
+"""A list longer than this holds data and no layers: it is not searched."""
 FLOATS = "f"
 
 
@@ -106,16 +108,17 @@ def kept(root: Any) -> Iterator[None]:
     """After the block the object is what it was, to the bit, whatever the block did or raised.
 
     The same arrays lie in the same containers with the same numbers; attributes that the block made are gone. The
-    global random states of NumPy and Python are put back too.
+    global random states of NumPy and Python are put back too, and those of generators in the module of its class.
     """
-    containers, values, generators = [], [], []
+    containers, values, generators = [], [], _of_modules(root)
     for _, value in _reach(root):
         if isinstance(value, np.ndarray) and value.dtype != object:
             values.append((value, value.copy()))
-        elif isinstance(value, np.random.Generator):
-            generators.append((value, value.bit_generator.state))
+        elif isinstance(value, np.random.Generator | np.random.RandomState):
+            generators.append(value)
         else:
             containers.append((value, _contents(value)))
+    drawn = [(generator, _state(generator)) for generator in generators]
     states = np.random.get_state(), random.getstate()
     try:
         yield
@@ -127,8 +130,26 @@ def kept(root: Any) -> Iterator[None]:
         for value, before in values:
             if value.flags.writeable:
                 value[...] = before
-        for generator, state in generators:
-            generator.bit_generator.state = state
+        for generator, state in drawn:
+            if isinstance(generator, np.random.Generator):
+                generator.bit_generator.state = state
+            else:
+                generator.set_state(state)
+
+
+def _state(generator: Any) -> Any:
+    is_new = isinstance(generator, np.random.Generator)
+    return generator.bit_generator.state if is_new else generator.get_state()
+
+
+def _of_modules(root: Any) -> list[Any]:
+    """Random generators that are global where the object's class or functions are written."""
+    held = [root, *(root.values() if isinstance(root, Mapping) else getattr(root, "__dict__", {}).values())]
+    names = {getattr(item, "__module__", None) for item in (*held, type(root))}
+    modules = [sys.modules.get(name) for name in names if isinstance(name, str)]
+    found = [value for module in modules for value in vars(module or sys).values()]
+    kinds = np.random.Generator | np.random.RandomState
+    return list({id(value): value for value in found if isinstance(value, kinds)}.values())
 
 
 # --- inside -------------------------------------------------------------------------------------------------------
@@ -151,7 +172,10 @@ def _reach(root: Any) -> Iterator[tuple[Path, Any]]:
 
 def _holds(value: Any) -> bool:
     """Whether it is an array or something of the user's that may hold one."""
-    if isinstance(value, np.ndarray | np.random.Generator | Mapping | list | tuple | SimpleNamespace):
+    if isinstance(
+        value,
+        np.ndarray | np.random.Generator | np.random.RandomState | Mapping | list | tuple | SimpleNamespace,
+    ):
         return True
     if isinstance(value, FunctionType):
         return bool(value.__closure__)
@@ -167,12 +191,12 @@ def _holds(value: Any) -> bool:
 def _children(value: Any) -> list[tuple[tuple[str, Any], Any]]:
     if isinstance(value, np.ndarray):
         return [(("[", i), item) for i, item in enumerate(value)] if _ragged(value) else []
-    if isinstance(value, np.random.Generator):
+    if isinstance(value, np.random.Generator | np.random.RandomState):
         return []
     if isinstance(value, Mapping):
         return [(("[", key), item) for key, item in value.items()]
     if isinstance(value, list | tuple):
-        return [(("[", position), item) for position, item in enumerate(value)]
+        return [(("[", at), item) for at, item in enumerate(value)] if len(value) <= MOST_ITEMS else []
     if isinstance(value, FunctionType):
         return [(("(", name), cell.cell_contents) for name, cell in _cells(value).items()]
     if isinstance(value, MethodType):

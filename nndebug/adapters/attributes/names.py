@@ -57,6 +57,81 @@ UPDATE = (
     ),
 )
 
+TRAINING = (
+    "SGD",
+    "sgd",
+    "fit",
+    "train",
+    "train_network",
+    "stochastic_gradient_descent",
+    "gradient_descent",
+    "learn",
+)
+"""Whole trainings: they are given all samples, and call the others."""
+
+EVALUATION = (
+    *(
+        "evaluate",
+        "accuracy",
+        "score",
+        "get_accuracy",
+        "compute_accuracy",
+        "calculate_accuracy",
+        "calc_accuracy",
+    ),
+    *("evaluate_accuracy", "eval_accuracy", "test_accuracy", "validate", "test", "eval"),
+)
+"""What says how many samples are right."""
+
+OF_TRAINING = {
+    "epochs": (
+        "epochs",
+        "n_epochs",
+        "num_epochs",
+        "nb_epochs",
+        "max_epochs",
+        "epoch",
+        "max_iter",
+        "iterations",
+    ),
+    "size": ("mini_batch_size", "minibatch_size", "batch_size", "bs", "mb_size"),
+    "held_out": (
+        "test_data",
+        "validation_data",
+        "evaluation_data",
+        "val_data",
+        "validation",
+        "val",
+        "test",
+        "held_out",
+    ),
+    "x": (
+        "x_train",
+        "xtrain",
+        "x_tr",
+        "train_x",
+        "trainx",
+        "x_test",
+        "x_val",
+        "test_x",
+        "xs",
+        "train_images",
+    ),
+    "y": (
+        "y_train",
+        "ytrain",
+        "y_tr",
+        "train_y",
+        "trainy",
+        "y_test",
+        "y_val",
+        "test_y",
+        "ys",
+        "train_labels",
+    ),
+}
+"""Arguments of a whole training or an evaluation, beside those in `ROLES`."""
+
 ROLES = {
     "batch": (
         *("mini_batch", "minibatch", "batch", "mb", "training_data", "train_data", "samples", "pairs"),
@@ -138,6 +213,12 @@ def role_of(argument: str) -> str:
     """What an argument of this name is for, empty if its name says nothing."""
     word = argument.lower().strip("_")
     return next((role for role, words in ROLES.items() if word in words), "")
+
+
+def training_role(argument: str) -> str:
+    """The same of an argument of a whole training, or of an evaluation."""
+    word = argument.lower().strip("_")
+    return next((role for role, words in OF_TRAINING.items() if word in words), "") or role_of(argument)
 
 
 def is_bias(word: str) -> bool:

@@ -24,7 +24,7 @@ from ..tape import Tape
 from .blame import Blame
 from .deltas import Output
 from .orientation import Orientation
-from .rebuilt import Layers, LossView, Rebuilt, describe, rebuild
+from .rebuilt import Layers, LossView, Pass, Rebuilt, describe, rebuild
 from .slips import find_slip
 from .sums import Piece, Sums
 from .target import Target, choose_loss, fitting
@@ -140,15 +140,11 @@ def _layer_by_layer(
         columns=own.inputs.axis == 1 or (own.inputs.axis is None and own.inputs.shape[-1:] == (1,) != own.inputs.shape),
         turned=layers.chain[0].turned, single=not own.batched,
     )  # fmt: skip
-    passed = layers.run(values, own.x)
-    pieces = _pieces(own, layers)
-    if target.assumed:
-        target = fitting(own, layers, target, passed, pieces)
+    target, passed, pieces, summed = settle(own, layers, target)
     assert target.loss is not None
     notes = [*target.notes]
-    mean = target.mean or not own.batched
-    if own.batched and own.loss is None and _summed(own, layers, pieces[0]):
-        mean = False
+    mean = (target.mean or not own.batched) and not summed
+    if summed:
         notes.append(f"{own.backward} gives the sum over the samples, so the loss is taken to be their sum.")
     claims = _claims(own, layers, pieces)
     y = target.encoded(own.y, passed.activations[-1].shape[1])
@@ -173,6 +169,19 @@ def _layer_by_layer(
         faults += _isolated(blame.faults(), rows)
         notes += blame.notes
     return GradCheck(describe(layers, values), tuple(rows), (), tuple(faults), tuple(notes), len(own.x), seed)
+
+
+def settle(own: OwnModel, layers: Layers, target: Target) -> tuple[Target, Pass, list[Piece], bool]:
+    """What the class's own gradients say of its loss.
+
+    Returns:
+        The loss, a forward pass, the gradients, and whether those of a batch are sums where nothing says what they should be.
+    """
+    passed, pieces = layers.run(own.start(), own.x), _pieces(own, layers)
+    if target.assumed:
+        target = fitting(own, layers, target, passed, pieces)
+    summed = own.batched and own.loss is None and _summed(own, layers, pieces[0])
+    return target, passed, pieces, summed
 
 
 def _pieces(own: OwnModel, layers: Layers) -> list[Piece]:

@@ -20,6 +20,7 @@ from ...errors import UserError
 from ...signals import Array
 from ..comparing import compare, failed, unresolved
 from ..result import Fault, Mistake, Row, Verdict
+from ..update import Rule
 from .penalties import check_penalty
 from .places import PLURAL, RATE, Place, batch, batch_size
 from .rebuilt import Layers
@@ -96,6 +97,26 @@ def _expected(
     return {
         path: s.mean + decay[path] * s.start if decay[path] else s.mean for path, s in steps.items()
     }, notes
+
+
+def rule_seen(own: OwnModel, rng: np.random.Generator) -> Rule | None:
+    """The rule by which the class's own update moves its parameters, as two updates on a copy show it.
+
+    Returns:
+        With the rate 1; plain descent where it follows no rule that is known, None where it cannot be run.
+    """
+    if own.update is None or not own.sources:
+        return None
+    try:
+        steps, _ = _run(own, rng)
+    except (UserError, ValueError):
+        return None
+    if signs_only(steps.values()):
+        beta1, beta2, epsilon = (own.number(words, usual) for words, usual in ADAM)
+        return Rule("adam", 1.0, 0.0, beta1=beta1, beta2=beta2, epsilon=epsilon)
+    if share := kept_share(steps.values()):
+        return Rule("momentum", 1.0, 0.0, momentum=float(f"{share:.9g}"))
+    return Rule("sgd", 1.0, max(map(decay_of, steps.values()), default=0.0))
 
 
 def _nothing(own: OwnModel, places: Mapping[Path, Place], reason: str) -> list[Row]:
