@@ -16,6 +16,7 @@ from .common import (
     quoted,
     show,
 )
+from .trying import add_trials, tried_or_told
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -31,6 +32,8 @@ def add_parser(subparsers: Subparsers) -> None:
     )
     parser.add_argument("--write-baseline", type=Path, metavar="FILE",
                         help="write what is found now as known findings")  # fmt: skip
+    add_trials(parser)
+    parser.add_argument("--data-dir", metavar="DIR", help="folder with the MNIST files, for --trials")
     add_format(parser, "concise", "json", "github", "junit", "sarif")
     add_fail_on(parser)
 
@@ -44,6 +47,8 @@ def run(args: argparse.Namespace) -> int:
 
     recorded = Run.load(args.run)
     known = baseline.read(args.baseline) if args.baseline else None
+    if args.trials:
+        tried_or_told(recorded, args.trials, args.data_dir)
     result = check(recorded, select=args.select, ignore=args.ignore, settings=load())
     if args.write_baseline:
         count = baseline.write(result, args.write_baseline)

@@ -22,6 +22,7 @@ from .common import (
     show,
     wrote,
 )
+from .trying import add_trials, judged_again
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -41,6 +42,7 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument(
         "-o", "--output", type=Path, metavar="DIR", help="run folder (default: reports/demo-FAULT)"
     )
+    add_trials(parser)
     add_open(parser)
 
 
@@ -79,7 +81,10 @@ def train(fault: Any, args: argparse.Namespace) -> int:
 
     folder = args.output or Path("reports") / f"demo-{fault.name}{'-fixed' if args.fixed else ''}"
     title = f"{'the healthy twin of ' if args.fixed else 'planted: '}{fault.name}: {fault.summary}"
-    result, reached = train(fault.fixed() if args.fixed else fault.experiment(), folder, title=title)
+    experiment = fault.fixed() if args.fixed else fault.experiment()
+    result, reached = train(experiment, folder, title=title)
+    if args.trials and not result:
+        result = judged_again(folder, args.trials, None, experiment)
     show(result)
     print(reached)
     wrote(folder, args.open)

@@ -21,6 +21,7 @@ COMMANDS = (
     "gradcheck",
     "inspect",
     "check",
+    "fix",
     "report",
     "compare",
     "watch",

@@ -21,6 +21,7 @@ from .common import (
     show,
     wrote,
 )
+from .trying import add_trials, judged_again
 
 FLAGS = (
     *(
@@ -74,6 +75,7 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument("-q", "--quiet", action="store_true", help="print the diagnosis only")
     parser.add_argument("--no-preflight", action="store_true",
                         help="do not look at network and data before the first step (about a second)")  # fmt: skip
+    add_trials(parser)
     add_fail_on(parser)
     add_open(parser)
 
@@ -90,6 +92,8 @@ def run(args: argparse.Namespace) -> int:
     name = Path(args.experiment).stem if args.experiment else args.data or "digits"
     folder = args.output or free_folder(Path("reports") / name)
     result, reached = train(experiment, folder, args.data_dir, args.quiet, preflight=not args.no_preflight)
+    if args.trials and not result:
+        result = judged_again(folder, args.trials, args.data_dir, experiment)
     show(result)
     print(reached)
     wrote(folder, args.open)

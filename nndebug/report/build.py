@@ -14,6 +14,7 @@ from .learning import accuracy, class_shares, learning
 from .model import Report
 from .predictions import confusion, samples
 from .text import clean, number, percent, plural, split_verdict
+from .tried import tried
 
 if TYPE_CHECKING:
     from ..run import Run
@@ -66,6 +67,7 @@ def _build(run: Run, result: CheckResult) -> Report:
         confusion=confusion(run),
         samples=samples(run),
         gradients=gradients(run),
+        trials=tried(run),
         passed=rulebook.passed(result, rules),
         unchecked=rulebook.unchecked(result),
         reproduce=settings.reproduce(manifest),

@@ -260,6 +260,26 @@ class GradientView:
 
 
 @dataclass(frozen=True)
+class TrialView:
+    """One change that was tried: how the program learned without it and with it."""
+
+    severity: str
+    chart: Chart
+
+
+@dataclass(frozen=True)
+class TrialsView:
+    """What was tried to decide between the causes; `not_tried` are changes in words, and why."""
+
+    severity: str
+    summary: str
+    how: str
+    table: Table
+    trials: tuple[TrialView, ...]
+    not_tried: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
 class RuleGroup:
     """Rules of one family that passed, or rules without a verdict and why."""
 
@@ -303,6 +323,7 @@ class Report:
     confusion: Confusion | None
     samples: Samples | None
     gradients: GradientView | None
+    trials: TrialsView | None
     passed: tuple[RuleGroup, ...]
     unchecked: tuple[RuleGroup, ...]
     reproduce: tuple[tuple[str, str], ...]

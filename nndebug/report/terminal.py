@@ -63,6 +63,8 @@ def _cause(cause: Cause, findings: Sequence[Finding], severity: Severity | None,
     _findings(findings, severity, console)
     if certainty:
         _labelled("against", "; ".join(clean(a, 300) for a in cause.against) or "nothing", console)
+    for text in cause.tried:
+        _labelled("tried", clean(text, 300), console)
     for other in cause.ruled_out:
         _labelled("not", clean(other, 300), console)
     if cause.help:

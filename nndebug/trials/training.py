@@ -42,7 +42,7 @@ def train(
     network, optimizer = parts.network, parts.optimizer
     x, y = parts.dataset.test
     held_out = np.ascontiguousarray(x, network.dtype), np.asarray(y)
-    marks = sorted({round(steps * i / POINTS) for i in range(POINTS + 1)})
+    marks = _marks(steps)
     values: list[float | None] = []
     taken: list[int] = []
 
@@ -67,6 +67,13 @@ def train(
     if taken[-1] != done and values[-1] is not None:
         measure(done)  # the training was shorter
     return Curve(key, seed, tuple(taken), tuple(values))
+
+
+def _marks(steps: int) -> set[int]:
+    """When to measure: ever more seldom in the first quarter, where most happens, and evenly after it."""
+    early, even = POINTS // 2, POINTS - POINTS // 2
+    growing = {round((steps / 4) ** (i / early)) for i in range(1, early)}
+    return {0, *growing, *(round(steps * (0.25 + 0.75 * i / even)) for i in range(even + 1))}
 
 
 def _batches(parts: Parts) -> Iterator[Any]:
