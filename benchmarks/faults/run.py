@@ -1,6 +1,6 @@
 """What does nndebug say of faulty programs that others published, and of their fixed variants?
 
-`python -m benchmarks.faults.run --cases DIR --mnist DIR --json OUT [--seeds 0 1 2] [--only NAME …] [--jobs 2]`
+`python -m benchmarks.faults.run --cases DIR --mnist DIR --json OUT [--seeds 0 1 2] [--only NAME …] [--jobs 2] [--trials SECONDS]`
 
 Every case is trained on the core, faulty and fixed, watched; what was found is written to OUT after every run. A
 second start goes on where the first one stopped. `python -m benchmarks.faults.score OUT` reads it.
@@ -33,13 +33,17 @@ from network.experiment import Experiment
 from network.experiment.metric import measure
 from network.model import Sequential
 from network.training import class_numbers
+from nndebug.errors import UserError
+from nndebug.trials.deciding import in_words, outcome
 
 SCHEMA = 1
 Result = dict[str, Any]
 
 
-def trained(case: Case, variant: str, seed: int, generate: Generator, preflight: bool = True) -> Result:
-    """One watched training: its metric, and what was found in it."""
+def trained(
+    case: Case, variant: str, seed: int, generate: Generator, preflight: bool = True, trials: float = 0.0
+) -> Result:
+    """One watched training: its metric, and what was found in it, with trials of so many seconds."""
     spec, start = case.spec(variant, seed), time.process_time()
     raw = generate(spec["data"])
     experiment = Experiment.from_dict(spec)
@@ -66,9 +70,28 @@ def trained(case: Case, variant: str, seed: int, generate: Generator, preflight:
                     watching.evaluated(reached["reported_metric"], *part)
         except NetworkError as error:
             return {"error": f"{type(error).__name__}: {error}"}
-        result = watching.result
+        result, passive = watching.result, {}
+        if trials and result is not None:
+            passive = {"passive": _found(result)["causes"]}
+            found = _tried(watching.run, experiment, raw, trials)
+            passive |= {"trials": found}
+            result = nndebug.check(watching.run)
     seconds = round(time.process_time() - start, 2)
-    return {**reached, **_found(result), "steps": watching.run.steps, "seconds": seconds}
+    return {**reached, **_found(result), **passive, "steps": watching.run.steps, "seconds": seconds}
+
+
+def _tried(run: nndebug.Run, experiment: Experiment, raw: Dataset, seconds: float) -> Result | None:
+    """What was tried, in words; None where there was nothing to decide."""
+    try:
+        found = nndebug.trials(run, experiment, data=raw, seconds=seconds)
+    except UserError as error:
+        return {"error": str(error)}
+    if found is None:
+        return None
+    told = {
+        trial.change: f"{in_words(found, trial)}: {outcome(found, trial).value}" for trial in found.trials
+    }
+    return {"seconds": found.seconds, "steps": found.steps, "tried": told, "not_tried": dict(found.not_tried)}
 
 
 def _part(metric: Result, dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
@@ -125,12 +148,12 @@ def _found(result: nndebug.CheckResult | None) -> Result:
 _WORKER: dict[str, Any] = {}
 
 
-def _prepare(folder: str, mnist: str | None, preflight: bool) -> None:
-    _WORKER.update(generate=generators(Path(folder), mnist), preflight=preflight)
+def _prepare(folder: str, mnist: str | None, preflight: bool, trials: float) -> None:
+    _WORKER.update(generate=generators(Path(folder), mnist), preflight=preflight, trials=trials)
 
 
 def _job(case: Case, variant: str, seed: int) -> Result:
-    return trained(case, variant, seed, _WORKER["generate"], _WORKER["preflight"])
+    return trained(case, variant, seed, _WORKER["generate"], _WORKER["preflight"], _WORKER["trials"])
 
 
 def results_of(path: Path) -> Result:
@@ -178,7 +201,7 @@ def _run_all(arguments: argparse.Namespace, content: Result) -> Iterator[tuple[i
         for case, variant, seed in jobs(cases, arguments.seeds)
         if str(seed) not in done[case.name]["runs"].get(variant, {})
     ]
-    shared = (str(arguments.cases), arguments.mnist, not arguments.no_preflight)
+    shared = (str(arguments.cases), arguments.mnist, not arguments.no_preflight, arguments.trials)
     with ProcessPoolExecutor(arguments.jobs, initializer=_prepare, initargs=shared) as pool:
         futures = {pool.submit(_job, *job): job for job in todo}
         for left, future in zip(range(len(todo) - 1, -1, -1), as_completed(futures), strict=True):
@@ -217,6 +240,8 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", metavar="NAME", help="these cases only")
     parser.add_argument("--jobs", type=int, default=1, help="processes (default: 1)")
     parser.add_argument("--no-preflight", action="store_true", help="judge by what is watched alone")
+    parser.add_argument("--trials", type=float, default=0.0, metavar="SECONDS",
+                        help="try the causes that are left, within so many seconds a run; `passive` is without")  # fmt: skip
     arguments = parser.parse_args()
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn

@@ -98,7 +98,7 @@ def _recorded(args: argparse.Namespace) -> Path:
         return Path(args.target)
     experiment = load_core("experiment").Experiment.from_file(args.target)
     folder = free_folder(Path("reports") / _name(args.target))
-    train(experiment, folder, args.data_dir, quiet=True, title=f"training {args.target}")
+    train(experiment, folder, args.data_dir, quiet=True, title=f"training {args.target}", png=False)
     return folder
 
 
@@ -113,7 +113,7 @@ def _proved(experiment: Any, folder: Path, data_dir: str | None) -> tuple[Run, C
     from .session import train
 
     into = free_folder(folder.with_name(f"{folder.resolve().name}-fixed"))
-    result, _ = train(experiment, into, data_dir, quiet=True, title="training the changed program")
+    result, _ = train(experiment, into, data_dir, quiet=True, title="training the changed program", png=False)
     return _loaded(into), result
 
 

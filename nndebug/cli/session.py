@@ -24,6 +24,7 @@ def train(
     quiet: bool = False,
     title: str = "",
     preflight: bool = True,
+    png: bool = True,
 ) -> tuple[CheckResult, str]:
     """Trains an experiment under watch.
 
@@ -33,6 +34,7 @@ def train(
         data_dir: folder of data that is read from files.
         quiet: print nothing while it trains.
         preflight: look at network and data before the first step.
+        png: draw a picture of every epoch beside the report.
         title: a line for stderr once the run folder stands, so that a refusal has nothing above it.
 
     Returns:
@@ -52,7 +54,7 @@ def train(
         network, optimizer, dataset = experiment.build(data_dir, progress=bar.download)
         options = experiment.fit_options(dataset)
         updates = -(-len(dataset.train[0]) // options["batch"]) * options["epochs"]
-        watching = watch(network, folder, preflight=preflight, experiment=experiment)
+        watching = watch(network, folder, png=png, preflight=preflight, experiment=experiment)
         if title:
             note(title)
         with _interruptible(folder), watching:

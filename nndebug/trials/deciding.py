@@ -27,6 +27,8 @@ UNDECIDED = 0.9
 """Certainty below which a cause that no trial cured leaves the question open."""
 NOMINATED = 0.6
 """Certainty of a cause that a trial alone names."""
+LEARNED = 0.5
+"""Skill from which on a program learns."""
 SURE = 0.98
 MOST = 200
 """Characters of a sentence."""
@@ -122,7 +124,8 @@ def decide(causes: tuple[Cause, ...], verdict: str, trials: Trials | None) -> tu
     """
     if trials is None or not causes or not trials.trials:
         return causes, verdict
-    judged = [_judged(cause, trials) for cause in causes]
+    enough = _enough(causes, trials)
+    judged = [_judged(cause, trials, enough) for cause in causes]
     if open_question(causes, trials) and (named := _nominated(causes, trials)):
         judged.append(named)
     order = [kind.value for kind in Kind]
@@ -134,10 +137,22 @@ def decide(causes: tuple[Cause, ...], verdict: str, trials: Trials | None) -> tu
     return tuple(judged[:3]), judged[0].sentence
 
 
-def _judged(cause: Cause, trials: Trials) -> Cause:
+def _enough(causes: Sequence[Cause], trials: Trials) -> Trial | None:
+    """The change for one of the causes by which alone the program learns: it needs no second cause."""
+    for trial in (t for cause in causes for t in _of(trials, cause.kind)[:1]):
+        if outcome(trials, trial) is Outcome.CURES and fmean(map(trials.skill, trial.curves)) >= LEARNED:
+            return trial
+    return None
+
+
+def _judged(cause: Cause, trials: Trials, enough: Trial | None) -> Cause:
     tried = _of(trials, cause.kind)
     if not tried:
-        return cause
+        if enough is None or not 0 < cause.certainty < PROOF:
+            return cause
+        odds = cause.certainty / (1 - cause.certainty) * _FACTORS[Outcome.HARMS]
+        against = f"it learns without a cure of this: {enough.what}: {figures(trials, enough)}"
+        return replace(cause, certainty=round(odds / (1 + odds), 3), against=(*cause.against, against))
     best, what = tried[0], outcome(trials, tried[0])
     told = tuple(in_words(trials, trial) for trial in tried)
     cause = replace(cause, tried=told)

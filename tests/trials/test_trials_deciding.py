@@ -87,6 +87,19 @@ def test_of_two_equal_cures_the_upstream_one_comes_first():
     assert [c.kind for c in causes] == ["unnormalised_input", "lr_too_high"]
 
 
+def test_a_cause_that_was_not_tried_loses_where_the_program_learns_without_its_cure():
+    init = cause("init_too_large", 0.8)
+    found = trials((0.1, 0.1), trial("standardise", 0.9, 0.9))
+    causes, _ = decide((init, SCALE), "", found)
+    assert [c.kind for c in causes] == ["unnormalised_input", "init_too_large"]
+    assert causes[1].certainty < 0.5
+    assert causes[1].against == (
+        "it learns without a cure of this: standardise: accuracy 10 % → 90 % in 300 steps",
+    )
+    nothing = trials((0.1, 0.1), trial("standardise", 0.1))
+    assert decide((init,), "", nothing)[0] == (init,)
+
+
 def test_a_proof_stays_a_proof():
     proof = cause("constant_init", PROOF, "The weights are equal.")
     found = trials((0.1, 0.1), trial("init", 0.1, 0.1), trial("rate/10", 0.95, 0.95))
