@@ -15,7 +15,7 @@ from benchmarks.faults.cases import Case, generators, jobs, patched, read  # noq
 from benchmarks.faults.reference import agrees  # noqa: E402
 from benchmarks.faults.reference import read as read_reference  # noqa: E402
 from benchmarks.faults.run import results_of, save, trained  # noqa: E402
-from benchmarks.faults.score import by_case, controls, score, totals  # noqa: E402
+from benchmarks.faults.score import by_case, controls, passive, score, totals  # noqa: E402
 
 GENERATORS = """
 import numpy as np
@@ -111,6 +111,22 @@ def test_both_variants_are_trained_and_judged(folder):
     assert faulty["causes"][0]["kind"] == "wrong_update_sign"
     assert (fixed["causes"], fixed["severity"], fixed["crashed"]) == ([], None, [])
     assert fixed["steps"] == 120
+
+
+def test_with_trials_a_run_holds_what_was_said_before_and_after_them(folder):
+    generate = generators(folder / "cases", None)
+    proven = trained(Case(CASE), "faulty", 0, generate, trials=5.0)
+    assert proven["trials"] is None
+    assert proven["passive"] == proven["causes"]
+    slow = {**SPEC, "optimizer": {"name": "sgd", "lr": 1e-6}, "train": {"epochs": 60, "batch_size": 10}}
+    run = trained(Case({**CASE, "spec": slow, "faults": []}), "faulty", 0, generate, trials=5.0)
+    assert run["causes"][0]["kind"] == "lr_too_low"
+    assert run["causes"][0]["certainty"] > run["passive"][0]["certainty"]
+    assert run["trials"]["seconds"] <= 5
+    assert any(told.endswith(": cures") for told in run["trials"]["tried"].values())
+    content = {"cases": {"c": {"runs": {"faulty": {"0": run}}}}}
+    assert passive(content)["cases"]["c"]["runs"]["faulty"]["0"]["causes"] == run["passive"]
+    assert content["cases"]["c"]["runs"]["faulty"]["0"]["causes"] == run["causes"]
 
 
 def test_a_run_goes_on_where_it_stopped_and_is_scored(folder):

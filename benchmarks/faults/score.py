@@ -213,15 +213,35 @@ def totals(content: Mapping[str, Any], summary: Mapping[str, Any]) -> list[str]:
     return lines
 
 
+def passive(content: Mapping[str, Any]) -> dict[str, Any]:
+    """The same results with the causes that were named before anything was tried."""
+    cases = {}
+    for name, entry in content["cases"].items():
+        runs = {
+            variant: {
+                seed: {**run, "causes": run.get("passive", run.get("causes", []))}
+                for seed, run in made.items()
+            }
+            for variant, made in entry["runs"].items()
+        }
+        cases[name] = {**entry, "runs": runs}
+    return {**content, "cases": cases}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("results_json", type=Path, metavar="OUT", help="what run wrote")
     parser.add_argument("--summary", type=Path, required=True, help="right answers, scored cases, controls")
+    parser.add_argument(
+        "--passive", action="store_true", help="of runs with trials: what was said before them"
+    )
     parser.add_argument("--results", type=Path, help="table of the reference runner (results.md)")
     arguments = parser.parse_args()
     content = json.loads(arguments.results_json.read_text("utf-8"))
+    if arguments.passive:
+        content = passive(content)
     summary = json.loads(arguments.summary.read_text("utf-8"))
     print("\n".join([*totals(content, summary), "", *by_case(content, summary)]))
     if arguments.results:
