@@ -97,7 +97,8 @@ def run(args: argparse.Namespace) -> int:
     show(result)
     print(reached)
     wrote(folder, args.open)
-    next_commands(*(f"nndebug rule {code}" for code in codes(result)), f"nndebug check {quoted(folder)}")
+    fix = [] if result else [f"nndebug fix {quoted(folder)}"]
+    next_commands(*(f"nndebug rule {c}" for c in codes(result)), f"nndebug check {quoted(folder)}", *fix)
     return exit_code(result, args.fail_on)
 
 

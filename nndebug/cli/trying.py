@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -70,6 +71,10 @@ def tried_or_told(run: Run, budget: float, data_dir: str | None = None, experime
         tried(run, budget, data_dir, experiment)
     except UserError as error:
         note(f"trials {error}" + (f" ({error.help})" if error.help else ""))
+    except Exception as error:  # what was recorded is to be shown, whatever happens to the trials
+        if os.environ.get("NNDEBUG_TRACEBACK") == "1":
+            raise
+        note(f"trials broke off: {' '.join(f'{type(error).__name__}: {error}'.split())}")
 
 
 def judged_again(folder: Path, budget: float, data_dir: str | None, experiment: Any) -> CheckResult:

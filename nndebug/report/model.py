@@ -260,22 +260,14 @@ class GradientView:
 
 
 @dataclass(frozen=True)
-class TrialView:
-    """One change that was tried: how the program learned without it and with it."""
-
-    severity: str
-    chart: Chart
-
-
-@dataclass(frozen=True)
 class TrialsView:
-    """What was tried to decide between the causes; `not_tried` are changes in words, and why."""
+    """What was tried to decide between causes, a chart a change; `not_tried` are changes in words, and why."""
 
     severity: str
     summary: str
     how: str
     table: Table
-    trials: tuple[TrialView, ...]
+    charts: tuple[Chart, ...]
     not_tried: tuple[tuple[str, str], ...]
 
 

@@ -49,7 +49,7 @@ def _all(report: Report) -> Iterator[Chart | HeatMap]:
     findings = [f for cause in report.causes for f in (*cause.leading, *cause.following)]
     for finding in (*findings, *report.others):
         yield from filter(None, (finding.chart, finding.map))
-    yield from (trial.chart for trial in (report.trials.trials if report.trials else ()))
+    yield from report.trials.charts if report.trials else ()
     yield from report.learning
     yield from report.flow
     for layer in report.details:

@@ -106,7 +106,9 @@ def commands(run: Run, result: CheckResult) -> tuple[tuple[str, str], ...]:
     folder = _shown_path(run)
     codes = list(dict.fromkeys(f.code for f in result.findings))
     wanted = [
-        ("fix", f"nndebug fix {folder}", "tries the remedies on the same seed") if codes else None,
+        ("fix", f"nndebug fix {folder}", "writes the experiment with what cures it changed")
+        if codes and "experiment" in run.manifest
+        else None,
         ("rule", f"nndebug rule {clean(codes[0], 20)}", "explains the first rule that fired")
         if codes
         else None,

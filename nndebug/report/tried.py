@@ -9,7 +9,7 @@ import numpy as np
 from ..trials.deciding import Outcome, gains, outcome, yardstick
 from ..trials.result import Curve as Training
 from ..trials.result import Trial, Trials
-from .model import Chart, Reference, Table, TrialsView, TrialView
+from .model import Chart, Reference, Table, TrialsView
 from .plots import Curve, chart
 from .text import clean, percent, plural
 from .vocabulary import Quantity
@@ -18,13 +18,6 @@ if TYPE_CHECKING:
     from ..run import Run
 
 MOST_CHARTS = 9
-_SEVERITY = {
-    Outcome.CURES: "passed",
-    Outcome.CURES_LESS: "info",
-    Outcome.HELPS: "info",
-    Outcome.NOTHING: "error",
-    Outcome.HARMS: "error",
-}
 
 
 def tried(run: Run) -> TrialsView | None:
@@ -51,8 +44,8 @@ def tried(run: Run) -> TrialsView | None:
             ("change", "would cure", "unchanged", "changed", "better from", "result"),
             tuple(_row(found, trial) for trial in ordered),
         ),
-        trials=tuple(
-            TrialView(_SEVERITY[outcome(found, trial)], drawn)
+        charts=tuple(
+            drawn
             for number, trial in enumerate(ordered[:MOST_CHARTS])
             if (drawn := _chart(found, trial, f"trial-{number + 1}", quantity))
         ),

@@ -66,6 +66,7 @@ class Trials:
         control: the program as it is.
         trials: the changes, in the order in which they were tried.
         not_tried: change in words → why it was not tried.
+        steps: updates of the control, and of every change that needs no others.
         whole: whether the control is as long as the program's own training.
         seconds: time taken by all trials, earlier ones included.
     """
@@ -75,13 +76,9 @@ class Trials:
     control: Trial
     trials: tuple[Trial, ...] = ()
     not_tried: Mapping[str, str] = field(default_factory=dict)
+    steps: int = 0
     whole: bool = False
     seconds: float = 0.0
-
-    @property
-    def steps(self) -> int:
-        """Updates of the control."""
-        return self.control.curves[0].steps[-1]
 
     def skill(self, curve: Curve) -> float:
         """What a training reached between chance (0) and all that there is (1)."""
@@ -117,6 +114,7 @@ class Trials:
             not_tried={
                 _text(what): _text(why) for what, why in list(data["not_tried"].items())[:MOST_TRIALS]
             },
+            steps=_whole(data["steps"]),
             whole=data["whole"],
             seconds=_number(data["seconds"]),
         )

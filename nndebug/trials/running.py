@@ -34,6 +34,8 @@ SHORTEST, LONGEST = 100, 3000
 """Updates of a trial: a few hundred show most, and no trial is longer unless the whole training is cheap."""
 _SHARE = 1 / 12
 """Of the budget that one training may take: a control and four or five changes from two starts fit."""
+WITHIN = 4
+"""A cause is left where it is not this many times less certain than the first."""
 
 Progress = Callable[[float, str], None]
 """Told how much of the budget is spent (0 to 1), and what is tried."""
@@ -129,7 +131,7 @@ class _Trying:
 
     def _listed(self, causes: Sequence[Cause], proofs: bool) -> None:
         """Best causes first, and of each the first change first; then from a second start what did something."""
-        open_ = [c for c in causes if proofs or c.certainty < PROOF]
+        open_ = [c for c in causes if proofs or causes[0].certainty / WITHIN <= c.certainty < PROOF]
         lists = [CURES.get(cause.kind, ()) for cause in open_]
         self._prepare([name for names in lists for name in names])
         for depth in range(max(map(len, lists), default=0)):
@@ -163,7 +165,9 @@ class _Trying:
         change, spec, self.words = self.changed[name]
         try:
             self._train(name, spec, change, start)
-        except load_core("errors").NetworkError as error:
+        except OutOfTime:
+            raise
+        except Exception as error:  # a change may make a program that raises anything
             self.missed[self.words] = f"it does not run: {' '.join(str(error).split())}"[:500]
 
     def _confirm(self) -> None:
@@ -240,6 +244,7 @@ class _Trying:
             control,
             tried,
             dict(self.missed),
+            self.steps,
             self.steps >= self.whole,
             round(earlier + self.clock.spent, 2),
         )

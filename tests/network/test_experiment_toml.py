@@ -24,7 +24,7 @@ sections = st.dictionaries(
 
 
 @given(sections, texts)
-@settings(max_examples=50)
+@settings(max_examples=25)
 def test_any_plain_data_reads_back(given, remarks):
     text = write(given, remarks)
     assert tomllib.loads(text) == given

@@ -13,7 +13,7 @@ from nndebug.cli.main import main
 from nndebug.report import build, html
 from nndebug.trials.result import Curve, Trial, Trials
 
-TRAIN = ["train", "--layers", "64,20,10", "--epochs", "3", "-q", "--no-preflight"]
+TRAIN = ["train", "--layers", "64,20,10", "--epochs", "2", "-q", "--no-preflight"]
 
 
 @pytest.fixture(scope="module")
@@ -142,9 +142,9 @@ def test_the_section_shows_every_trial_with_its_curves(sick):
     report = build(run, nndebug.check(run))
     view = report.trials
     assert re.fullmatch(r"learning rate 30 → \S+ cures it\.", view.summary)
-    assert len(view.trials) == len(view.table.rows) == len(run.trials.trials)
+    assert len(view.charts) == len(view.table.rows) == len(run.trials.trials)
     assert view.table.rows[0][-1] == "cures"
-    chart = view.trials[0].chart
+    chart = view.charts[0]
     assert [line.label for line in chart.lines] == [
         "unchanged, start 1", "changed, start 1", "unchanged, start 2", "changed, start 2"
     ]  # fmt: skip

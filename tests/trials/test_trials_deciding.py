@@ -19,7 +19,7 @@ def trial(change, *reached, cures=()):
 
 
 def trials(control, *tried):
-    return Trials("accuracy", CHANCE, trial("", *control), tried)
+    return Trials("accuracy", CHANCE, trial("", *control), tried, steps=300)
 
 
 def cause(kind, certainty, sentence="It is so."):
@@ -149,7 +149,7 @@ def test_without_trials_or_causes_nothing_changes():
 
 def test_a_training_that_broke_off_has_reached_nothing():
     broken = Curve("", 0, (0, 100, 200), (0.1, 0.8, None))
-    found = Trials("accuracy", CHANCE, trial("", 0.5), (Trial("rate/10", "rate", (), (broken,)),))
+    found = Trials("accuracy", CHANCE, trial("", 0.5), (Trial("rate/10", "rate", (), (broken,)),), steps=300)
     assert broken.reached is None
     assert found.skill(broken) == 0
     assert figures(found, found.trials[0]) == "accuracy 50 % → not finite in 300 steps"
