@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from .claimed import Claimed
-from .comparing import BLURRED_BY, unresolved
+from .comparing import BLURRED_BY, LEAPS, unresolved
 from .equations import equation_of
 from .faults import Diagnosis
 from .independent import independent
@@ -106,7 +106,8 @@ def gradcheck(
 def _awkward(rows: list[Row]) -> str:
     """Why the point should be another one, empty if it is good: bends that blur what is otherwise right."""
     verdicts = {row.verdict for row in rows}
-    blurred = any(row.verdict is Verdict.UNRESOLVED and row.reason.startswith(BLURRED_BY) for row in rows)
+    sharp = (BLURRED_BY, LEAPS)
+    blurred = any(row.verdict is Verdict.UNRESOLVED and row.reason.startswith(sharp) for row in rows)
     return "The loss bends sharply here" if blurred and Verdict.DISAGREES not in verdicts else ""
 
 

@@ -25,6 +25,9 @@ BLURRED = 1e-6
 BLURRED_BY = "the numerical derivative is only good to"
 """How the reason of a blurred row begins."""
 
+LEAPS = "the loss leaps or bends too sharply near"
+"""How the reason of a row begins where no step was small enough."""
+
 BLURRED_SINGLE = 1e-3
 """The same where the network could not be computed in float64."""
 
@@ -151,7 +154,8 @@ def compare(
         return row(Verdict.DISAGREES, int(wrong.sum()), reason, at)
     if not known.all():
         count = right.size - int(known.sum())
-        return row(Verdict.UNRESOLVED, 0, f"the loss is not finite near {count:,} entries", _first(~known))
+        why = LEAPS if np.isfinite(magnitude).all() else "the loss is not finite near"
+        return row(Verdict.UNRESOLVED, 0, f"{why} {count:,} entries", _first(~known))
     at = _largest(ratio)
     blur = float(error.max())
     if not magnitude.any() and not given.any():

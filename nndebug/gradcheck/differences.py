@@ -200,7 +200,8 @@ def slopes(
     # Fourth differences of anything smooth vanish at the smallest scale: what is left is noise, as large there as at
     # the middle scale, while that of a kink is 64 times smaller. An upper quantile, since rounding to float32 is uneven.
     rough, jump = np.abs(j2), np.abs(j1)
-    times = np.where(4 * jump < rough, rough, 0.0) / (noise + TINY)
+    loud = np.where(4 * jump < rough, rough, 0.0)
+    times = loud / (noise + TINY)
     rank = (3 * times.size) // 4
     heard = float(np.partition(times, rank, axis=None)[rank]) * 2 * small / ROOT_70 if times.size else 0.0
     if 1 < LOUDER * heard < np.inf:
@@ -209,6 +210,10 @@ def slopes(
             noise = np.maximum(
                 noise, 3 * 2 * small / ROOT_70 * float(np.partition(rough, rank, axis=None)[rank])
             )
+    # An output that is the small difference of large numbers is rounded as they are: its own columns say so.
+    own = np.sqrt(np.square(loud).mean(axis=0))
+    own *= LOUDER * 2 * small / ROOT_70
+    np.maximum(noise, own, out=noise, where=np.isfinite(own))
     if known is not None:
         np.maximum(noise, known.reshape(batch, -1), out=noise)
     e1 = np.abs(d1, out=d1)

@@ -128,3 +128,24 @@ def test_the_logarithm_of_a_small_number_is_approached():
     off = np.abs(result.value[0] * probabilities - 1)
     assert np.all(off <= 10 * result.error[0] * probabilities)
     assert off.max() < 1e-8
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_an_output_that_is_the_small_difference_of_large_numbers_has_their_rounding(seed):
+    rng = np.random.default_rng(seed)
+    x, large = rng.normal(size=4), np.array([0, 0, 0, 0, 0, 0, 0, 100])
+    weight = rng.normal(size=(4, 8))
+
+    def outputs(x):
+        return (np.sin(x) @ weight + large) - large
+
+    base = outputs(x)
+    base_at_zero = np.array([0, 0, 0, 0, 0, 0, 0, base[7]])  # the last one's own size says nothing
+
+    def evaluate(shifts):
+        return outputs(x + shifts[:, None] * np.eye(4)[:, None]) - base_at_zero
+
+    found = measured(evaluate, base - base_at_zero, EPS, np.abs(x).max(), 1)
+    right = weight * np.cos(x)[:, None]
+    assert np.all(np.abs(found.value - right) <= 10 * found.error)
+    assert found.error[:, :7].max() < 1e-9
