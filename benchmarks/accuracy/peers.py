@@ -6,6 +6,7 @@ All get what the network says its gradient is, and its loss as a function of its
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
@@ -14,6 +15,7 @@ import numpy as np
 import nndebug
 from network import Dropout, Sequential
 
+from .done import Done
 from .networks import Array, Case, case
 from .planting import Kind, all_planted
 
@@ -23,6 +25,9 @@ LARGEST = 500
 STEP = 1e-5
 RULES = (1e-7, 1e-4, 1e-2)
 """Relative errors that CS231n's notes call happy, usually okay with kinks, and probably wrong above."""
+
+
+WAYS = ("nndebug", "PyTorch, slow mode", "PyTorch, fast mode", *(f"textbook, {rule:g}" for rule in RULES))
 
 
 class Flat:
@@ -102,26 +107,30 @@ def passes(made: Case) -> dict[str, bool]:
         worst = textbook(Flat(made))
     except Exception:
         worst = np.inf
-    return found | {f"textbook, {rule:g}": worst <= rule for rule in RULES}
+    return found | {f"textbook, {rule:g}": bool(worst <= rule) for rule in RULES}
 
 
-def compare(kinds: Sequence[Kind], first: int, count: int) -> None:
+def compare(kinds: Sequence[Kind], first: int, count: int, done: Done) -> None:
     """Prints how many of the mistakes each check finds, and how many correct networks it calls wrong."""
     found, alarms = Counter[str](), Counter[str]()
-    seen = 0
+    seen = correct = 0
     for made in _small(kinds, first, count):
+        row = done.get("peers, a mistake", seen) or done.add("peers, a mistake", seen, **passes(made))
         seen += 1
-        found.update(name for name, good in passes(made).items() if not good)
-    correct = 0
-    for number in range(count * 3):
-        made = case(number)
-        if made.parameters > LARGEST or correct == count:
-            continue
+        found.update(name for name in WAYS if not row[name])
+    for number in itertools.count():
+        if correct == count:
+            break
+        row = done.get("peers, correct", number)
+        if row is None:
+            made = case(number)
+            if made.parameters > LARGEST:
+                continue
+            row = done.add("peers, correct", number, **passes(made))
         correct += 1
-        verdicts = passes(made)
-        alarms.update(name for name, good in verdicts.items() if not good)
+        alarms.update(name for name in WAYS if not row[name])
     print(f"| check | found of {seen} mistakes | called wrong of {correct} correct networks |\n|---|--:|--:|")
-    for name in verdicts:
+    for name in WAYS:
         print(f"| {name} | {found[name]} | {alarms[name]} |", flush=True)
 
 

@@ -13,11 +13,12 @@ from .faults import Diagnosis
 from .independent import independent
 from .local import disagreeing, try_layer
 from .plain import plainly
-from .probe import probe
+from .probe import dtype_of, probe
 from .result import Fault, GradCheck, Row, Verdict
 from .structured import Structured
 from .tape import RandomLossError, Tape, site
 from .update import check_update
+from .widening import in_float64, widened
 
 NUDGE = 0.3
 """How far parameters are moved (standard deviation) where units sit on their kinks."""
@@ -69,6 +70,11 @@ def gradcheck(
     copied, sentence = independent(network)
     with np.errstate(all="ignore"):
         inputs, targets, rows_from = probe(copied, x, y, samples, rng)
+        if dtype_of(copied) != np.float64:
+            wide = in_float64(lambda: independent(network)[0], inputs, targets)
+            if wide is not None:
+                copied, inputs, targets = wide, widened(inputs), widened(targets)
+                sentence = sentence.replace("a copy", "a float64 copy")
         description = _describe(network)
         sizes = _sizes(x, optimizer)
         notes = [f"{sentence[:-1]}, on {rows_from} (seed {seed})."]

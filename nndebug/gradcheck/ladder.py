@@ -11,6 +11,7 @@ import numpy as np
 
 from ..signals import Array
 from .comparing import MARGIN
+from .ending import Ending
 from .tape import Tape
 
 POINTS = np.array([-2.0, -1.0, 1.0, 2.0])
@@ -35,7 +36,7 @@ RESOLUTION = 1e-5
 no better, for 1 − p has lost half of its digits."""
 
 
-def by_ladder(tape: Tape, claimed: Array) -> tuple[Array, Array]:
+def by_ladder(tape: Tape | Ending, claimed: Array) -> tuple[Array, Array]:
     """dLoss/doutput (batch, …) and its error; at a kink the value between the two sides that is nearest to what is claimed."""
     flat, given = (np.asarray(a).reshape(tape.batch, -1) for a in (tape.output, claimed))
     with np.errstate(all="ignore"):
@@ -54,7 +55,7 @@ def _steps(flat: Array, column: int, eps: float) -> Array:
     return np.asarray(np.sort(eps**0.2 * np.concatenate(scales), axis=0))
 
 
-def _column(tape: Tape, flat: Array, column: int, claimed: Array) -> tuple[Array, Array]:
+def _column(tape: Tape | Ending, flat: Array, column: int, claimed: Array) -> tuple[Array, Array]:
     """The same for one output of every sample (batch,)."""
     h = _steps(flat, column, tape.eps)
     stack = np.empty((len(h), len(POINTS), *flat.shape), flat.dtype)

@@ -20,6 +20,7 @@ from .claimed import Claimed
 from .columns import TooLarge, by_parameter, through
 from .comparing import ZERO, Spread, compare, shape_trouble, unresolved
 from .differences import COUNT, measured
+from .ending import Ending
 from .equations import equation_of
 from .ladder import RESOLUTION, by_ladder
 from .linear import Linear
@@ -57,7 +58,8 @@ class Structured:
             return unresolved("loss", "output", "BP1", output.size, f"the loss is {tape.loss_value}"), None
         if tape.mixes(len(tape.layers)):
             return unresolved("loss", "output", "BP1", output.size, "the loss mixes samples"), None
-        flat = output.reshape(tape.batch, -1)
+        end = Ending(tape, self.claimed.loss_gradient)
+        flat = end.output.reshape(tape.batch, -1)
         count = flat.shape[1]
         stack, each = np.empty((count, COUNT, *flat.shape), flat.dtype), np.arange(count)
 
@@ -67,7 +69,7 @@ class Structured:
             return tape.losses(stack.reshape(-1, *output.shape)).reshape(count, COUNT, tape.batch)
 
         reach = np.abs(flat).max(axis=1, initial=0.0)
-        found = measured(evaluate, tape.per_sample, tape.eps, reach, tape.batch)
+        found = measured(evaluate, end.per_sample, end.eps, reach, tape.batch)
         one = Error(np.ones((tape.batch, count)), np.zeros((tape.batch, count)), open=1.0)
         turned = replace(
             found,
@@ -76,17 +78,18 @@ class Structured:
         given = self.claimed.loss_gradient
         flat_given = None if given is None or given.shape != output.shape else given.reshape(flat.shape)
         error = through_elementwise(one, turned, flat_given)
-        self.above = replace(
-            error, value=error.value.reshape(output.shape), error=error.error.reshape(output.shape)
-        )
+        doubt = error.error.reshape(output.shape) + end.rounding
+        self.above = replace(error, value=error.value.reshape(output.shape), error=doubt)
         self.reference = float(np.abs(error.value).max(initial=0.0))
         if given is None:
             return unresolved("loss", "output", "BP1", output.size, "loss.gradient raises"), None
         row = compare("loss", "output", "BP1", given, self.above.value, self.above.error, eps=tape.eps)
-        if row.verdict is not Verdict.AGREES and given.shape == output.shape and tape.eps < 1e-12:
-            value, doubt = by_ladder(tape, given)
+        if row.verdict is not Verdict.AGREES and given.shape == output.shape and end.eps < 1e-12:
+            value, doubt = by_ladder(end, given)
+            doubt += end.rounding
             self.above = replace(self.above, value=value, error=doubt)
-            row = compare("loss", "output", "BP1", given, value, doubt, eps=tape.eps, resolution=RESOLUTION)
+            resolution = RESOLUTION if tape.eps < 1e-12 else None
+            row = compare("loss", "output", "BP1", given, value, doubt, eps=tape.eps, resolution=resolution)
         self.sharp = row.verdict is Verdict.UNRESOLVED
         return row, self.above.value
 
