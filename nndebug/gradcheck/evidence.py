@@ -101,7 +101,8 @@ class Clues:
         right = trial.right.get(parameter)
         if part == "activation":
             facts["function"] = recognise(trial.x, trial.y)
-            if facts["function"] is None and trial.x.ndim == 4:  # pooling that keeps the shape
+            pools = _pair(getattr(self.layers[index], "kernel", None))  # of one entry a window: the identity
+            if trial.x.ndim == 4 and (facts["function"] is None or pools):  # pooling that keeps the shape
                 part = "passed back"
         if self.forms.get(index) is None and part not in ("activation", "dropout"):
             part, closed = self._recognised(trial, parameter, part, facts, names)
@@ -134,7 +135,9 @@ class Clues:
                     return "conv input", windows.to_input(u, kernel)
                 return f"conv {what}", windows.to_weight(x, u) if what == "weight" else u.sum(axis=(0, 2, 3))
         if not parameters and x.ndim == 4:
-            pool = pooling(x, y, _pair(getattr(layer, "kernel", None)))
+            called = f"{getattr(layer, 'kind', '')} {type(layer).__name__}".lower()
+            averages = any(word in called for word in ("avg", "average", "mean"))
+            pool = pooling(x, y, _pair(getattr(layer, "kernel", None)), averages)
             if pool:
                 names.update(delta=names["incoming"], before=names["a"])
                 facts.update(windows=pool[0], padded_mean=pool[1] == "mean with padding")

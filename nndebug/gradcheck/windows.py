@@ -135,22 +135,26 @@ def convolution(x: Array, y: Array, weight: Array, bias: Array | None) -> Window
     return None
 
 
-def pooling(x: Array, y: Array, kernel: Pair | None) -> tuple[Windows, str] | None:
+def pooling(
+    x: Array, y: Array, kernel: Pair | None, averages: bool = False
+) -> tuple[Windows, str] | None:
     """The windows with which y is a pooling of x, and `max`, `mean` or `mean with padding`; None if it is none.
 
     Args:
         x, y: input and output.
         kernel: if it is known.
+        averages: whether a mean is tried first; in windows of one entry it is the maximum too.
     """
     if x.ndim != 4 or y.ndim != 4 or x.shape[:2] != y.shape[:2]:
         return None
+    kinds = sorted(POOLINGS.items(), key=lambda item: (item[0] == "max") == averages)
     sides = range(1, LARGEST_POOL + 1)
     sizes = [kernel] if kernel else [(rows, columns) for rows in sides for columns in sides]
     for size in sizes:
         for windows in possible(x.shape, y.shape, size):
             if size == (1, 1):
                 continue
-            for kind, pooled in POOLINGS.items():
+            for kind, pooled in kinds:
                 if _equal(pooled(windows, x[:1, :1]), y[:1, :1]) and _equal(pooled(windows, x), y):
                     return windows, kind
     return None

@@ -62,3 +62,9 @@ def test_a_case_is_made_from_its_number_alone():
     assert one.network.describe() == again.network.describe() != other.network.describe()
     assert np.array_equal(one.network.flat_parameters, again.network.flat_parameters)
     assert np.array_equal(one.x, again.x)
+
+
+def test_average_pooling_of_one_entry_a_window_is_named_as_pooling():
+    (kind,) = [kind for kind in accuracy.KINDS if kind.name == "mean pool: kernel's size"]
+    ((_, judgement),) = judged(kind, 1_000_487, 1)  # two by one entries, padded: an identity, divided by 2
+    assert judgement == judging.Judgement(found=True, placed=True, named=True)
