@@ -14,6 +14,9 @@ from .tape import Tape
 NEAR = 1e-2
 """Share of the largest loss by which losses of both precisions may differ."""
 
+AWAY = (0.1, 1.0, 10.0, 100.0)
+"""How far outputs are moved, relative to their size and 1, to see whether the loss reads them."""
+
 
 class Ending:
     """What a derivative of the loss is taken of.
@@ -50,3 +53,9 @@ class Ending:
                 self.rounding = np.abs(claimed - again) + 4 * tape.eps * np.abs(again)
         except Exception:  # a loss of the user's own that takes nothing else
             return
+
+    def is_constant(self, rng: np.random.Generator) -> bool:
+        """Whether the loss stays as it is at outputs that are far away: a hinge that is satisfied does not."""
+        away = np.stack([rng.normal(0, size, self.output.shape) for size in AWAY])
+        found = self.losses((self.output + away * (1 + np.abs(self.output))).astype(self.output.dtype))
+        return bool((found == self.per_sample).all())

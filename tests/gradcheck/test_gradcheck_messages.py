@@ -247,7 +247,7 @@ def test_weights_of_any_scale(size):
     assert all(row.worst < 1e-4 for row in result.rows if row.verdict is Verdict.AGREES)
 
 
-def test_a_network_that_cannot_be_copied_to_float64_is_checked_as_it_is():
+def test_a_network_whose_copy_takes_no_dtype_is_checked():
     class Single(Sequential):
         def copy(self, dtype=None):
             return super().copy()

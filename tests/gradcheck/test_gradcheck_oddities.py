@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from network import Dense, Layer, Quadratic, ReLU, Sequential, Sigmoid
+from network import Dense, Hinge, Layer, Quadratic, ReLU, Sequential, Sigmoid
 from nndebug.gradcheck import Verdict, gradcheck
 
 
@@ -105,3 +105,32 @@ def test_a_network_that_is_constant_is_told():
     for name in ("hidden1.weight", "hidden1.bias"):
         assert found[name].verdict is Verdict.AGREES
         assert found[name].reason.startswith("zero everywhere: nothing flows here")
+
+
+class Forgetful(Quadratic):
+    """Compares the targets with themselves."""
+
+    def per_sample_encoded(self, output, target):
+        return super().per_sample_encoded(target, target) + 3.0
+
+    def gradient_encoded(self, output, target, out):
+        return super().gradient_encoded(target, target, out)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_loss_that_does_not_read_the_output_is_told(dtype):
+    network = Sequential(Dense(5, 6), Sigmoid(), Dense(6, 3), loss=Forgetful(), dtype=dtype)
+    result = gradcheck(network)
+    assert {row.reason for row in result.rows} == {
+        "the loss is the same whatever the network gives: does it read its output?"
+    }
+    assert result.exit_code == 3
+    assert not result.faults
+
+
+def test_a_hinge_that_is_satisfied_everywhere_is_no_constant_loss():
+    network = Sequential(Dense(5, 1, bias_init="zeros"), loss=Hinge(), dtype="float64")
+    network.parameters["output.bias"][...] = 100
+    result = gradcheck(network, np.random.default_rng(0).normal(size=(7, 5)), np.ones((7, 1)))
+    assert result, result
+    assert {row.reason for row in result.rows} == {"zero everywhere: nothing flows here"}

@@ -22,12 +22,14 @@ def torch_padded(x, kernel, stride, padding, fill):
     return leaf, torch.nn.functional.pad(leaf, (left, right, top, bottom), value=fill)
 
 
-@given(cases(), st.booleans())
-def test_convolution_agrees_with_pytorch(case, training):
+@given(cases(), st.booleans(), st.booleans())
+def test_convolution_agrees_with_pytorch(case, training, has_bias):
     x, kernel, stride, padding, rng = case
-    layer = made(case, training)
+    layer = made(case, training, bias=has_bias)
+    assert set(layer.parameters) == ({"weight", "bias"} if has_bias else {"weight"})
     leaf, padded = torch_padded(x, kernel, stride, padding, 0.0)
-    weight, bias = (torch.tensor(layer.parameters[n], requires_grad=True) for n in ("weight", "bias"))
+    theirs = {name: torch.tensor(value, requires_grad=True) for name, value in layer.parameters.items()}
+    weight, bias = theirs["weight"], theirs.get("bias")
     expected = torch.nn.functional.conv2d(padded, weight, bias, stride)
     if (
         padding == "same" and stride == (1, 1) and kernel[0] % 2 == kernel[1] % 2 == 1
@@ -39,7 +41,7 @@ def test_convolution_agrees_with_pytorch(case, training):
     expected.backward(torch.tensor(g))
     np.testing.assert_allclose(z, expected.detach().numpy(), rtol=0, atol=1e-10)
     np.testing.assert_allclose(layer.backward(g), leaf.grad.numpy(), rtol=0, atol=1e-10)
-    for name, value in (("weight", weight), ("bias", bias)):
+    for name, value in theirs.items():
         np.testing.assert_allclose(layer.gradients[name], value.grad.numpy(), rtol=0, atol=1e-10)
 
 
@@ -50,10 +52,15 @@ def test_pooling_agrees_with_pytorch(case, training):
     pairs = [
         (MaxPool2D(kernel, stride, padding), leaf, torch.nn.functional.max_pool2d(padded, kernel, stride))
     ]
+    # PyTorch leaves padding out of the mean, but does not pad unevenly: the mean with padding, over the share that is real.
+    leaf, padded = torch_padded(x, kernel, stride, padding, 0.0)
+    _, inside = torch_padded(np.ones_like(x), kernel, stride, padding, 0.0)
+    mean, share = (torch.nn.functional.avg_pool2d(a, kernel, stride) for a in (padded, inside.detach()))
     if padding != "same":
-        p, leaf = (0 if padding == "valid" else padding), torch.tensor(x, requires_grad=True)
-        mean = torch.nn.functional.avg_pool2d(leaf, kernel, stride, p, count_include_pad=False)
-        pairs.append((AvgPool2D(kernel, stride, padding), leaf, mean))
+        p = 0 if padding == "valid" else padding
+        own = torch.nn.functional.avg_pool2d(leaf, kernel, stride, p, count_include_pad=False)
+        assert torch.allclose(mean / share, own, rtol=0, atol=1e-12)
+    pairs.append((AvgPool2D(kernel, stride, padding), leaf, mean / share))
     for layer, leaf, expected in pairs:
         layer.training = training
         y = layer.forward(x)
