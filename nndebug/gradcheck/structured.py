@@ -29,7 +29,8 @@ from .pointwise import Error, through_elementwise
 from .result import Row, Verdict
 from .tape import Tape, site
 
-CONSTANT = "the loss is the same whatever the network gives: does it read its output?"
+CONSTANT = "The loss is the same whatever the network gives, so that nothing can be learned: does it read its output?"
+"""True of a cross-entropy whose single output is divided by its sum, too."""
 
 class Structured:
     """Compares every parameter's gradient with the right one.
@@ -50,7 +51,7 @@ class Structured:
         self.tape, self.claimed, self.natures, self.rng = tape, claimed, natures, rng
         self.reference = self.share = 0.0
         self.above: Error | None = None
-        self.sharp = self.constant = False
+        self.sharp = False
 
     def loss(self) -> tuple[Row, Array | None]:
         """The loss's gradient compared, and the right one."""
@@ -83,8 +84,7 @@ class Structured:
         self.above = replace(error, value=error.value.reshape(output.shape), error=doubt)
         self.reference = float(np.abs(error.value).max(initial=0.0))
         if not self.reference and end.is_constant(self.rng):
-            self.above, self.constant = None, True
-            return unresolved("loss", "output", "BP1", output.size, CONSTANT), None
+            tape.notes.append(CONSTANT)
         if given is None:
             return unresolved("loss", "output", "BP1", output.size, "loss.gradient raises"), None
         row = compare("loss", "output", "BP1", given, self.above.value, self.above.error, eps=tape.eps)
@@ -180,7 +180,7 @@ class Structured:
             return broken.short
         if self.tape.mixes(len(self.tape.layers)):
             return "the loss mixes samples, so it cannot be told whose change is whose"
-        return CONSTANT if self.constant else ""
+        return ""
 
     def _linear_rows(self, index: int, form: Linear, above: Error) -> list[Row]:
         tape, x = self.tape, self.tape.inputs[index]

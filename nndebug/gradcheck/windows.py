@@ -135,9 +135,7 @@ def convolution(x: Array, y: Array, weight: Array, bias: Array | None) -> Window
     return None
 
 
-def pooling(
-    x: Array, y: Array, kernel: Pair | None, averages: bool = False
-) -> tuple[Windows, str] | None:
+def pooling(x: Array, y: Array, kernel: Pair | None, averages: bool = False) -> tuple[Windows, str] | None:
     """The windows with which y is a pooling of x, and `max`, `mean` or `mean with padding`; None if it is none.
 
     Args:

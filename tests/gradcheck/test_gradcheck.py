@@ -39,13 +39,21 @@ def test_every_layer_activation_and_loss_of_the_core_agrees(activation, loss, dt
     assert sum(row.entries for row in result.rows) == sum(v.size for v in network.parameters.values())
 
 
-@settings(max_examples=60)
-@given(networks(), st.integers(0, 1000))
-def test_no_false_alarm_on_correct_networks(network, seed):
-    result = gradcheck(network, seed=seed)
-    # About one in 1,500 cannot be told; benchmarks/gradcheck_accuracy.py counts them.
-    assert result.verdict is not Verdict.DISAGREES, result
-    assert not result.faults
+@pytest.mark.parametrize("count", [150, pytest.param(2000, marks=pytest.mark.slow)])
+def test_no_false_alarm_on_correct_networks(count):
+    open_ones = []
+
+    @settings(max_examples=count)
+    @given(networks(), st.integers(0, 1000))
+    def check(network, seed):
+        result = gradcheck(network, seed=seed)
+        assert result.verdict is not Verdict.DISAGREES, result
+        assert not result.faults
+        if not result:
+            open_ones.append(f"{network.describe()}, {network.loss.kind}, seed {seed}\n{result}")
+
+    check()
+    assert len(open_ones) <= max(1, count / 1000), "\n\n".join(open_ones)
 
 
 @settings(max_examples=40)
@@ -95,7 +103,7 @@ def test_agrees_with_plain_central_differences():
         assert row.numeric == pytest.approx((losses[0] - losses[1]) / (2 * h), rel=1e-6, abs=1e-11)
 
 
-@settings(max_examples=25)
+@settings(max_examples=60)
 @given(networks(dtypes=("float64",)), st.integers(0, 1000), st.data())
 def test_one_entry_that_is_off_by_a_hundred_thousandth_is_found(network, seed, data):
     key = data.draw(st.sampled_from(list(network.parameters)))

@@ -117,15 +117,28 @@ class Forgetful(Quadratic):
         return super().gradient_encoded(target, target, out)
 
 
+CONSTANT = "The loss is the same whatever the network gives, so that nothing can be learned: does it read its output?"
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_a_loss_that_does_not_read_the_output_is_told(dtype):
     network = Sequential(Dense(5, 6), Sigmoid(), Dense(6, 3), loss=Forgetful(), dtype=dtype)
     result = gradcheck(network)
-    assert {row.reason for row in result.rows} == {
-        "the loss is the same whatever the network gives: does it read its output?"
-    }
-    assert result.exit_code == 3
-    assert not result.faults
+    assert CONSTANT in result.notes
+    assert CONSTANT in str(result)
+    assert {row.reason for row in result.rows} == {"zero everywhere: nothing flows here"}
+    assert result  # its gradient is 0, as the network says
+
+
+def test_a_gradient_of_a_constant_loss_is_wrong():
+    class Dreaming(Forgetful):
+        def gradient_encoded(self, output, target, out):
+            return Quadratic.gradient_encoded(self, output, target, out)
+
+    result = gradcheck(Sequential(Dense(5, 3), loss=Dreaming()))
+    assert CONSTANT in result.notes
+    assert result.exit_code == 1
+    assert result.faults[0].part == "loss"
 
 
 def test_a_hinge_that_is_satisfied_everywhere_is_no_constant_loss():
@@ -134,3 +147,4 @@ def test_a_hinge_that_is_satisfied_everywhere_is_no_constant_loss():
     result = gradcheck(network, np.random.default_rng(0).normal(size=(7, 5)), np.ones((7, 1)))
     assert result, result
     assert {row.reason for row in result.rows} == {"zero everywhere: nothing flows here"}
+    assert CONSTANT not in result.notes
