@@ -29,6 +29,7 @@ class Ending:
         batch: samples.
         output: of the network (batch, …).
         per_sample: each sample's share of the loss (batch,).
+        unit: the share of a sample that costs 1.
         eps: machine epsilon of the loss.
         rounding: by how much the network's own gradient differs from what the same code gives in float64 (batch, …);
             0 where that cannot be told.
@@ -37,6 +38,7 @@ class Ending:
     def __init__(self, tape: Tape, claimed: Array | None) -> None:
         self.losses, self.batch, self.eps = tape.losses, tape.batch, tape.eps
         self.output, self.per_sample = tape.output, tape.per_sample
+        self.unit = tape.weight * abs(float(getattr(tape.loss, "scale", 1.0)))
         self.rounding = np.zeros(tape.output.shape)
         if self.output.dtype != np.float32:
             return

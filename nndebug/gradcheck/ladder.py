@@ -12,7 +12,6 @@ import numpy as np
 from ..signals import Array
 from .comparing import MARGIN
 from .ending import Ending
-from .tape import Tape
 
 POINTS = np.array([-2.0, -1.0, 1.0, 2.0])
 LADDER = 4.0 ** -np.arange(21)
@@ -36,7 +35,7 @@ RESOLUTION = 1e-5
 no better, for 1 − p has lost half of its digits."""
 
 
-def by_ladder(tape: Tape | Ending, claimed: Array) -> tuple[Array, Array]:
+def by_ladder(tape: Ending, claimed: Array) -> tuple[Array, Array]:
     """dLoss/doutput (batch, …) and its error; at a kink the value between the two sides that is nearest to what is claimed."""
     flat, given = (np.asarray(a).reshape(tape.batch, -1) for a in (tape.output, claimed))
     with np.errstate(all="ignore"):
@@ -55,7 +54,7 @@ def _steps(flat: Array, column: int, eps: float) -> Array:
     return np.asarray(np.sort(eps**0.2 * np.concatenate(scales), axis=0))
 
 
-def _column(tape: Tape | Ending, flat: Array, column: int, claimed: Array) -> tuple[Array, Array]:
+def _column(tape: Ending, flat: Array, column: int, claimed: Array) -> tuple[Array, Array]:
     """The same for one output of every sample (batch,)."""
     h = _steps(flat, column, tape.eps)
     stack = np.empty((len(h), len(POINTS), *flat.shape), flat.dtype)
@@ -73,7 +72,8 @@ def _column(tape: Tape | Ending, flat: Array, column: int, claimed: Array) -> tu
     one = np.maximum(1.0, np.abs(flat[:, column]))
     seen = (change[0] != 0).all(axis=0) & (h[0] < tape.eps / 4 * one)
     argument = np.where(seen, np.abs(flat[:, column]), one) * np.abs(value)
-    size = np.maximum(np.abs(losses).max(axis=1), np.abs(base)) + argument
+    # What a logarithm is taken of is rounded by ε if it is near 1, however small the loss and its slope.
+    size = np.maximum(np.abs(losses).max(axis=1), np.abs(base)) + argument + tape.unit
     rounding, jump = 2 * tape.eps * size / h, np.abs(right - left)
     apart = np.abs(value - inner) + jump
     # Two more orders square what they are apart by, unless there is a kink.

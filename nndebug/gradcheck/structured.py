@@ -32,6 +32,7 @@ from .tape import Tape, site
 CONSTANT = "The loss is the same whatever the network gives, so that nothing can be learned: does it read its output?"
 """True of a cross-entropy whose single output is divided by its sum, too."""
 
+
 class Structured:
     """Compares every parameter's gradient with the right one.
 

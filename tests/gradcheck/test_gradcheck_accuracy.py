@@ -24,8 +24,9 @@ def test_no_false_alarm_on_a_few_random_networks(dtype):
     assert all(no_alarm(20_000, 10, dtype))
 
 
-# 30563: cross-entropy of two saturated sigmoids whose sum is 1e-12; 37: probabilities of 1e-20 beside larger ones
-@pytest.mark.parametrize("number", [30_563, 37])
+# 30563: cross-entropy of two saturated sigmoids whose sum is 1e-12; 37: probabilities of 1e-20 beside larger ones;
+# 931: a loss and a slope of 1e-4, from the logarithm of a number near 1
+@pytest.mark.parametrize("number", [30_563, 37, 931])
 def test_no_false_alarm_on_networks_that_gave_one(number):
     assert all(no_alarm(number, 1, "float64"))
 

@@ -11,6 +11,7 @@ from network import Dense, Quadratic, Sequential
 from network.losses import ProbabilityBinaryCrossEntropy, ProbabilityCrossEntropy
 from nndebug.gradcheck import Verdict, gradcheck
 from nndebug.gradcheck.comparing import LEAPS, MARGIN
+from nndebug.gradcheck.ending import Ending
 from nndebug.gradcheck.ladder import RESOLUTION, by_ladder
 from nndebug.gradcheck.tape import Tape
 
@@ -30,7 +31,7 @@ def test_gradient_of_tiny_probabilities_is_covered_and_another_is_not(loss, outp
     target = rng.dirichlet(np.ones(outputs), 3)
     tape = Tape(SimpleNamespace(layers=[], loss=loss), output, target)
     claimed = loss.gradient(output, target)
-    value, error = by_ladder(tape, claimed)
+    value, error = by_ladder(Ending(tape, claimed), claimed)
     scale = np.abs(claimed).max(initial=1e-300)
     assert np.all(np.abs(value - claimed) <= np.maximum(MARGIN * error, 1e-6 * scale))
     at = np.unravel_index(np.abs(claimed).argmax(), claimed.shape)
@@ -44,7 +45,7 @@ def test_cross_entropy_of_outputs_with_a_tiny_sum_is_resolved(total):
     loss, target = ProbabilityCrossEntropy(), np.array([0, 1])
     tape = Tape(SimpleNamespace(layers=[], loss=loss), output, target)
     claimed = loss.gradient(output, target)
-    value, error = by_ladder(tape, claimed)
+    value, error = by_ladder(Ending(tape, claimed), claimed)
     assert np.abs(value - claimed).max() <= 1e-7 * np.abs(claimed).max()
     assert error.max() <= RESOLUTION * np.abs(claimed).max()
 
@@ -61,7 +62,7 @@ def test_a_loss_that_leaps_at_its_output_is_unresolved_and_not_called_wrong():
     network.parameters["output.weight"][...] = 0
     network.parameters["output.bias"][...] = 1
     tape = Tape(network, np.ones((4, 3)), np.zeros((4, 2)))
-    value, error = by_ladder(tape, network.loss.gradient(tape.output, tape.y))
+    value, error = by_ladder(Ending(tape, None), network.loss.gradient(tape.output, tape.y))
     assert np.isinf(error).all()
     assert np.isfinite(value).all()
     check = gradcheck(network, np.ones((4, 3)), np.zeros((4, 2)))
