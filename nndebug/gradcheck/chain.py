@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..signals import Array
+from .linear import noise
 from .tape import Tape
 
 ASTRAY = 0.01
@@ -22,8 +23,10 @@ def is_chain(tape: Tape, index: int, value: Array, error: float, rng: np.random.
         rng: where the direction comes from along which it moves.
     """
     base, step = tape.outputs[index], tape.eps ** (1 / 3)
-    direction = rng.choice(np.array([-1.0, 1.0]), base.shape)
-    stack = np.stack([base + step * direction, base - step * direction]).astype(base.dtype)
+    direction = noise(rng, base.shape)
+    stack = np.empty((2, *base.shape), base.dtype)
+    np.add(base, step * direction, out=stack[0])
+    np.subtract(base, step * direction, out=stack[1])
     for above in range(index + 1, len(tape.layers)):
         stack = tape.run(above, stack)
     up, down = tape.losses(stack).sum(axis=1)

@@ -32,10 +32,6 @@ COARSEST = 1e-5
 """The largest machine epsilon with which derivatives can be told from rounding; that of float32 is 1.2e-7."""
 
 
-PLAIN = 1
-"""The random stream of the plain check: what the full one draws does not depend on it."""
-
-
 def gradcheck(
     network: Any,
     x: Any = None,
@@ -89,10 +85,12 @@ def gradcheck(
             rows = _nothing(copied, reason)
             return GradCheck(description, tuple(rows), notes=tuple(notes), samples=len(inputs), seed=seed)
         faults: list[Fault] = []
-        plain = plainly(tape, claimed, np.random.default_rng([seed, PLAIN]))
+        state = rng.bit_generator.state
+        plain = plainly(tape, claimed, rng)
         if plain:
             (rows, parts), why = plain, ""
         else:
+            rng.bit_generator.state = state  # what the full check draws does not depend on the plain one
             rows, parts, faults, kinked = _compare(tape, claimed, rng, sizes)
             why = ON_KINKS if kinked > MOST_KINKS else _awkward(rows)
         if why:
@@ -158,16 +156,17 @@ def _nothing(network: Any, reason: str) -> list[Row]:
 
 def _shared(network: Any) -> list[str]:
     """Parameters that lie in the same memory: each gradient is right, yet their sum is what counts."""
-    named = [
-        (f"{site(network.layers, index)}.{name}", value)
+    found = [
+        (index, name, value)
         for index, layer in enumerate(network.layers)
         for name, value in getattr(layer, "parameters", {}).items()
         if value.size
     ]
     return [
-        f"{first} and {second} share memory: the true gradient of both is the sum of the two."
-        for at, (first, a) in enumerate(named)
-        for second, b in named[at + 1 :]
+        f"{site(network.layers, i)}.{first} and {site(network.layers, j)}.{second} share memory: "
+        "the true gradient of both is the sum of the two."
+        for at, (i, first, a) in enumerate(found)
+        for j, second, b in found[at + 1 :]
         if np.may_share_memory(a, b)
     ]
 

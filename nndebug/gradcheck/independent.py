@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from functools import lru_cache
 from types import CellType, FunctionType, MethodType
 from typing import Any
 
@@ -69,7 +70,12 @@ def _copied(network: Any) -> Any:
 
 def _dtype(network: Any) -> str:
     kinds = {value.dtype for layer in network.layers for value in getattr(layer, "parameters", {}).values()}
-    return "/".join(sorted(map(str, kinds))) or "float64"
+    return "/".join(sorted(map(_named, kinds))) or "float64"
+
+
+@lru_cache(maxsize=16)
+def _named(dtype: np.dtype[Any]) -> str:
+    return str(dtype)  # in NumPy a function of its own
 
 
 def _attributes(thing: Any) -> dict[str, Any]:

@@ -35,11 +35,13 @@ def linear_form(tape: Tape, index: int) -> Linear | None:
     return form if form and computes(layer, form, x, z, tape.eps) else None
 
 
-def noise(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
-    """Random numbers between -1 and 1 of 16 bits, at a third of the price of a generator's own."""
+def noise(
+    rng: np.random.Generator, shape: tuple[int, ...], size: float = 1.0, out: Array | None = None
+) -> Array:
+    """Random numbers between -size and size of 16 bits, at a third of the price of a generator's own."""
     count = math.prod(shape)
-    raw = np.asarray(rng.bit_generator.random_raw(count // 4 + 1))
-    return np.multiply(raw.view(np.int16)[:count].reshape(shape), 2.0**-15)
+    raw = rng.bit_generator.random_raw(count // 4 + 1)
+    return np.multiply(raw.view(np.int16)[:count].reshape(shape), size * 2.0**-15, out=out)
 
 
 class moved_parameters:  # noqa: N801  (used as a statement, like np.errstate)
@@ -54,7 +56,7 @@ class moved_parameters:  # noqa: N801  (used as a statement, like np.errstate)
             self.kept[name] = value, np.array(value)
             # Of the size that keeps x @ weight near 1: large weights would drown the bias.
             size = 2 / np.sqrt(value.shape[0]) if value.ndim > 1 else 2.0
-            np.multiply(noise(self.rng, value.shape), size, out=value)
+            noise(self.rng, value.shape, size, out=value if value.dtype.kind == "f" else None)
 
     def __exit__(self, *_: object) -> None:
         for name, (array, values) in self.kept.items():  # its backward may have put another there

@@ -89,7 +89,7 @@ class Tape:
     def losses(self, outputs: Array) -> Array:
         """Each sample's share of the loss (copies, batch) for copies of the output (copies, batch, …)."""
         copies = len(outputs)
-        target = np.concatenate([self.y] * copies)
+        target = np.broadcast_to(self.y, (copies, *self.y.shape)).reshape(-1, *self.y.shape[1:])
         losses = np.asarray(self.loss.per_sample(outputs.reshape(-1, *outputs.shape[2:]), target))
         return losses.reshape(copies, self.batch) * self.weight
 
@@ -213,11 +213,14 @@ class Tape:
         layer, kept = self.layers[index], self._gradients[index]
         if kept and layer.gradients is not kept:
             layer.gradients = kept
-        for name, value in (*getattr(layer, "gradients", {}).items(), *self._arrays[index].items()):
+        arrays = self._arrays[index]
+        for name, value in list(getattr(layer, "gradients", {}).items()):
+            if isinstance(value, np.ndarray) and value is not arrays.get(name):
+                value[...] = 0
+        for name, value in arrays.items():
             if isinstance(value, np.ndarray):
                 value[...] = 0
-            if name in self._arrays[index]:
-                layer.gradients[name] = self._arrays[index][name]
+            layer.gradients[name] = value
 
     def clear_all(self) -> None:
         """Zeroes all gradients."""

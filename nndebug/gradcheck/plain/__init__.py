@@ -19,7 +19,7 @@ from ..tape import Tape, site
 from .general import General
 from .layers import Plain, plain_layer
 from .rows import Bounded, Doubt, agreed
-from .slopes import NEARER, POINTS, broken, differences, shifts, slopes
+from .slopes import NEARER, POINTS, differences, shifts, slopes
 
 FINE = 1e-12
 """Machine epsilons above this are those of coarser arithmetic than float64."""
@@ -83,17 +83,14 @@ def _loss(tape: Tape) -> Bounded:
     count = flat.shape[1]
     if tape.mixes(len(tape.layers)) or count * POINTS * flat.size > MOST_NUMBERS:
         raise Doubt
-    each, base = np.arange(count), tape.per_sample
+    base = tape.per_sample
 
     def at(nearer: float) -> Array:
         stack = np.empty((count, POINTS, *flat.shape))
         stack[...] = flat
-        stack[each, :, :, each] += shifts(tape.eps, nearer)[:, None]
+        np.einsum("cpbc->cpb", stack)[...] += shifts(tape.eps, nearer)[:, None]  # a view of the diagonal
         losses = tape.losses(stack.reshape(-1, *output.shape)).reshape(count, POINTS, tape.batch)
         return differences(losses, base, tape.eps, nearer)
 
-    found = at(1.0)
-    if (sharp := broken(found)).any():
-        found = np.where(sharp[:, None], at(NEARER), found)
-    value, error = slopes(found, base, tape.eps)
+    value, error, _ = slopes(at(1.0), base, tape.eps, lambda: at(NEARER))
     return Bounded(np.ascontiguousarray(value.T).reshape(output.shape), error)

@@ -17,10 +17,9 @@ from ..equations import equation_at, input_equation
 from ..linear import ROUNDING, moved_parameters, noise
 from ..local import OFF_KINK
 from ..result import Row
-from ..running import run_back
 from ..tape import Tape, site
 from .rows import Bounded, Doubt, agreed
-from .slopes import NEARER, POINTS, broken, differences, shifts, slopes, step
+from .slopes import NEARER, POINTS, differences, shifts, slopes, step
 from .unfolded import form_of, holds
 
 ROWS = 3
@@ -64,21 +63,19 @@ class Affine:
         form = self.form
         name = site(tape.layers, index)
         with moved_parameters(layer, rng):
-            x = 2 * noise(rng, (ROWS, *x.shape[1:]))
+            x = noise(rng, (ROWS, *x.shape[1:]), 2.0)
             z = np.array(layer.forward(x))
             columns = form.columns(x)
             if z.shape[1:] != tape.outputs[index].shape[1:] or not holds(form, layer, columns, z, eps):
                 raise Doubt
             weight = layer.parameters[form.weight]
-            matrix, u = form.matrix(weight), 2 * noise(rng, z.shape)
+            matrix, u = form.matrix(weight), noise(rng, z.shape, 2.0)
             rows = form.rows(u)
             back = form.folded(rows @ matrix.T, x.shape)
             right = {"input": back, form.weight: form.kernel(columns.T @ rows, weight.shape)}
             if form.bias:
                 right[form.bias] = rows.sum(axis=0)
-            given, failure = run_back(tape, index, u, put_back=False)
-        if failure:
-            raise Doubt
+            given = run_back(tape, index, u)
         tape.separate(index)
         error = ROUNDED * eps * 4 * (len(rows) * columns.shape[1]) ** 0.5
         self.trial = [
@@ -118,11 +115,11 @@ class Pointwise:
         if tape.draws(index) or getattr(layer, "parameters", {}) or output.size != recorded.size:
             raise Doubt
         self.shape, self.eps, self.count = recorded.shape, eps, len(recorded)
-        drawn = 2 * noise(rng, (ROWS, *recorded.shape[1:]))
-        point = drawn + np.copysign(OFF_KINK, drawn)
-        x = np.concatenate([recorded, point])
-        away = noise(rng, x.shape)
+        random = noise(rng, (self.count + 3 * ROWS, *recorded.shape[1:]))
+        point, u, away = 2 * random[:ROWS], 2 * random[ROWS : 2 * ROWS], random[2 * ROWS :]
+        point += np.copysign(OFF_KINK, point)
         away += np.copysign(0.1, away)
+        x = np.concatenate([recorded, point])
         h = step(eps)
         stack = np.empty((POINTS + 4, *x.shape))
         stack[...] = x
@@ -136,25 +133,26 @@ class Pointwise:
             raise Doubt
         found = differences(values[None, :POINTS], base, eps)
         change = (values[POINTS] - values[POINTS + 1]) / (2 * h)
-        if (kinks := broken(found)).any():
-            near = (x + shifts(eps, NEARER).reshape((POINTS,) + (1,) * x.ndim)).reshape(-1, *x.shape[1:])
-            again = np.array(layer.forward(near)).reshape(1, POINTS, -1)
-            found = np.where(kinks[:, None], differences(again, base, eps, NEARER), found)
-            change = np.where(kinks[0], found[0, 0] * away.ravel(), change)
-        (value,), error = slopes(found, base, eps)
+
+        def again() -> Array:
+            near = x + shifts(eps, NEARER).reshape((POINTS,) + (1,) * x.ndim)
+            nearer = np.array(layer.forward(near.reshape(-1, *x.shape[1:]))).reshape(1, POINTS, -1)
+            return differences(nearer, base, eps, NEARER)
+
+        (value,), error, kinks = slopes(found, base, eps, again)
+        if kinks is not None:
+            change = np.where(kinks[0], value * away.ravel(), change)
         # A smooth function bends by (h/scale)² within the step.
         change -= value * away.ravel()
-        if not float(np.abs(change).max()) <= 1e-5 * float(np.abs(value).max()) + 10 * error:
+        self.slopes, self.error, self.largest = value[: output.size], error, float(np.abs(value).max())
+        if not float(np.abs(change).max()) <= 1e-5 * self.largest + 10 * error:
             raise Doubt
         tape.separate(index)
-        self.slopes, self.error, self.largest = value[: output.size], error, float(np.abs(value).max())
         y = layer.forward(point)
         if not close(np.asarray(y).ravel(), base[output.size :], eps):
             raise Doubt
-        u = 2 * noise(rng, y.shape)
-        given, failure = run_back(tape, index, u)
-        if failure:
-            raise Doubt
+        u = u.reshape(y.shape)
+        given = run_back(tape, index, u)
         right = (u.ravel() * value[output.size :]).reshape(point.shape)
         equation = input_equation(tape.layers, index)
         self.trial = [agreed(name, "input", equation, given["input"], right, 2 * error + ROUNDED * eps)]
@@ -180,7 +178,7 @@ class Fixed:
         entries, outputs = x[(0,) * lead].size, y[(0,) * lead].size
         if entries * max(entries, outputs) * (x.shape[1] if lead == 2 else 1) > MOST_NUMBERS:
             raise Doubt
-        point = 2 * noise(rng, (ROWS, *x.shape[1:]))
+        point = noise(rng, (ROWS, *x.shape[1:]), 2.0)
         units = np.eye(entries + 1, entries, -1).reshape(-1, *((1,) * (lead - 1)), *x.shape[lead:])
         units = np.broadcast_to(units, (entries + 1, *x.shape[1:]))
         values = np.array(layer.forward(np.concatenate([units, x, point])))
@@ -193,10 +191,8 @@ class Fixed:
         self.matrix, self.eps = matrix, eps
         self.width = norm(matrix)
         z = layer.forward(point)
-        u = 2 * noise(rng, z.shape)
-        given, failure = run_back(tape, index, u)
-        if failure:
-            raise Doubt
+        u = noise(rng, z.shape, 2.0)
+        given = run_back(tape, index, u)
         right = (u.reshape(-1, outputs) @ matrix.T).reshape(point.shape)
         error = ROUNDED * eps * outputs * 2 * self.width
         equation, name = input_equation(tape.layers, index), site(tape.layers, index)
@@ -214,6 +210,14 @@ class Fixed:
 def norm(matrix: Array) -> float:
     """The largest root of the summed squares of a row: what independent errors of 1 add up to."""
     return math.sqrt(float(np.einsum("ij,ij->i", matrix, matrix).max(initial=0.0)))
+
+
+def run_back(tape: Tape, index: int, u: Array) -> dict[str, Array | None]:
+    """What a layer gives for the output gradient u: valid until its next pass."""
+    layer = tape.layers[index]
+    tape.clear(index)
+    passed_back = layer.backward(np.array(u))
+    return {"input": passed_back, **{n: layer.gradients.get(n) for n in getattr(layer, "parameters", {})}}
 
 
 def close(found: Array, expected: Array, eps: float) -> bool:

@@ -41,28 +41,34 @@ def agreed(
         given: the gradient to be checked.
         right: the right one.
         error: no entry of `right` is further off than this.
-        scale: size against which a difference counts; the largest entry of `right` if 0.
 
     Raises:
         Doubt: it has another shape, is zero or not finite, is not known well enough, or differs.
     """
     if given is None or given.shape != right.shape or not right.size:
         raise Doubt
+    shape = right.shape
+    given, right = given.ravel(), right.ravel()
     off = given - right
     np.abs(off, out=off)
     size = np.abs(right)
-    largest = scale or float(size.max())
+    largest = float(size.max())
     if not 0 < largest < np.inf or not error <= BLURRED * largest:
         raise Doubt
-    size += LEAST * largest
-    off /= size
     at = int(off.argmax())
-    worst = float(off.ravel()[at])
+    if off[at]:  # else all are equal, as where both are the same product
+        size += LEAST * largest
+        off /= size
+        at = int(off.argmax())
+    worst = float(off[at])
     if not worst <= PLAIN:  # NaN too
         raise Doubt
-    analytic, numeric = float(given.ravel()[at]), float(right.ravel()[at])
-    index = tuple(map(int, np.unravel_index(at, right.shape))) if right.ndim > 1 else (at,)
-    blur = error / float(size.ravel()[at])
+    blur = error / max(float(size[at]), LEAST * largest)
+    entries, index = at, []
+    for length in reversed(shape):
+        entries, along = divmod(entries, length)
+        index.append(along)
     return Row(
-        layer, parameter, equation, right.size, 0, worst, index, analytic, numeric, blur, Verdict.AGREES
+        layer, parameter, equation, right.size, 0, worst, tuple(reversed(index)), float(given[at]), float(right[at]), blur,
+        Verdict.AGREES,
     )  # fmt: skip

@@ -7,6 +7,7 @@ square of their distance. Anything else, a kink for instance, is in doubt.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
@@ -65,24 +66,36 @@ def differences(values: Array, base: Array, eps: float, nearer: float = 1.0) -> 
     return np.asarray(_stencils(eps, nearer) @ (values - base))
 
 
-def slopes(found: Array, base: Array, eps: float) -> tuple[Array, float]:
-    """The slopes (columns, outputs) and the largest error of any of them.
+def slopes(
+    found: Array, base: Array, eps: float, again: Callable[[], Array]
+) -> tuple[Array, float, Array | None]:
+    """The slopes (columns, outputs), the largest error of any of them, and which were taken with a smaller step.
 
     Args:
         found: from `differences`.
         base, eps: as there.
+        again: the same with the step that is `NEARER`; called where a kink seems to lie between the points.
+
+    Returns:
+        Of the last, None for nowhere.
 
     Raises:
         Doubt: there may be a kink, or the function bends too sharply for these points.
     """
-    largest, off, jump = (float(size) for size in np.abs(found).max(axis=(0, 2)))
+    largest, off, jump = _sizes(found)
+    kinks = None
+    if off + jump > KINK * largest:
+        size = np.abs(found)
+        kinks = size[:, 1] + size[:, 2] > KINK * largest
+        found = np.where(kinks[:, None], again(), found)
+        largest, off, jump = _sizes(found)
     if not off + jump <= BENT * largest:  # NaN too
         raise Doubt
     rounding = 4 * eps * float(np.abs(base).max()) / step(eps)
-    return found[:, 0], 0.5 * jump + FIFTH * off * (off / (largest + TINY)) + rounding
+    return found[:, 0], 0.5 * jump + FIFTH * off * (off / (largest + TINY)) + rounding, kinks
 
 
-def broken(found: Array) -> Array:
-    """Where a kink seems to lie between the points: (columns, outputs)."""
-    size = np.abs(found)
-    return np.asarray(size[:, 1] + size[:, 2] > KINK * size[:, 0].max())
+def _sizes(found: Array) -> list[float]:
+    """The largest slope, distance from one of order two, and distance between the sides."""
+    largest: list[float] = np.abs(found).max(axis=(0, 2)).tolist()
+    return largest
