@@ -25,6 +25,9 @@ from .widths import check_widths, width_in, width_out
 NETWORK_EVENTS = ("forward", "backward", "loss", "before_step", "after_step", "begin", "epoch", "end")
 
 
+SUPPORTED = {known: (known, known.name, known.type) for known in map(np.dtype, ("float64", "float32"))}
+
+
 class Sequential:
     """A chain of layers with a loss.
 
@@ -337,7 +340,7 @@ class Sequential:
 
 
 def _supported(dtype: npt.DTypeLike) -> np.dtype[Any]:
-    for known in (np.dtype("float32"), np.dtype("float64")):
-        if dtype in (known, known.name, known.type):
+    for known, names in SUPPORTED.items():
+        if dtype in names:
             return known
     raise NetworkError(f"dtype {dtype} is not supported", help="float32 or float64")

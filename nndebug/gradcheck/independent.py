@@ -14,6 +14,8 @@ from ..errors import UserError
 
 CHANGEABLE = (np.ndarray, np.random.Generator, list, dict, set, bytearray)
 FUNCTIONS = (MethodType, FunctionType)
+UNCHANGEABLE = {int, float, bool, str, tuple, type(None)}
+"""Most attributes of layers are of these: looked up in a set before anything is asked of them."""
 
 
 def independent(network: Any) -> tuple[Any, str]:
@@ -84,8 +86,9 @@ def _attributes(thing: Any) -> dict[str, Any]:
 
 def _separate(original: Any, twin: Any, replaced: dict[int, Any]) -> None:
     """Gives `twin` its own state: containers and generators are copied, patched methods follow the copy."""
+    given = _attributes(original)
     for name, value in list(_attributes(twin).items()):
-        if name in ("layers", "loss") or value is not _attributes(original).get(name):
+        if type(value) in UNCHANGEABLE or name in ("layers", "loss") or value is not given.get(name):
             continue
         if isinstance(value, CHANGEABLE):
             try:
