@@ -1,9 +1,10 @@
-"""What do the rules say of healthy runs? `python -m benchmarks.false_alarms [--count 250] [--json OUT]`
+"""What do the rules say of healthy runs? `python -m benchmarks.false_alarms [--count 250] [--json OUT] [--docs]`
 
 Experiments 0 to COUNT - 1 of `benchmarks/faults/healthy.py`, watched with preflight. The generator was committed before any rule was
 run on its experiments; an experiment counts as healthy by its held-out metric alone, and none is left out for what was found
 in it. A second start with the same OUT goes on where the first one stopped. Prints every run with a warning or an error, and the
-rate of each rule with its 95 % interval (Wilson).
+rate of each rule with its 95 % interval (Wilson). With --docs the table goes into docs/false-alarms.md and the counts, which the
+rules' pages show, into docs/false-alarms.json.
 """
 
 from __future__ import annotations
@@ -22,16 +23,11 @@ import benchmarks.setting  # noqa: F401  (fixes the number of threads)
 from benchmarks.faults.generate import train
 from benchmarks.faults.healthy import healthy
 from benchmarks.faults.sources import SOURCES
+from benchmarks.rates import interval, stated
 
-ALARMS = ("warning", "error")
-
-
-def interval(hits: int, runs: int) -> tuple[float, float]:
-    """The 95 % interval of a rate (Wilson 1927)."""
-    z, share = 1.96, hits / runs
-    middle = (share + z * z / (2 * runs)) / (1 + z * z / runs)
-    half = z * math.sqrt(share * (1 - share) / runs + z * z / (4 * runs * runs)) / (1 + z * z / runs)
-    return max(0.0, middle - half), min(1.0, middle + half)
+LEVELS = ("info", "warning", "error")
+ALARMS = LEVELS[1:]
+DOCS = Path(__file__).resolve().parents[1] / "docs"
 
 
 def judged(number: int) -> dict[str, Any]:
@@ -45,34 +41,86 @@ def judged(number: int) -> dict[str, Any]:
         "healthy": metric >= SOURCES[source].goal,
         "verdict": None if result is None else result.verdict,
         "findings": found,
+        "looked": [] if result is None else sorted({*result.passed, *(f.code for f in result.findings)}),
         "crashed": [] if result is None else [skipped.code for skipped in result.crashed],
     }
 
 
-def table(runs: dict[int, dict[str, Any]]) -> list[str]:
-    """The lines of the table: all runs, then every rule that said anything."""
-    good = {number: run for number, run in runs.items() if run["healthy"]}
-    lines = [f"{len(runs)} experiments, {len(good)} healthy by their held-out metric"]
-    for what, levels in (("a warning or an error", ALARMS), ("an error", ALARMS[1:])):
-        hits = sum(any(f[1] in levels for f in run["findings"]) for run in good.values())
-        low, high = interval(hits, max(1, len(good)))
-        share = hits / max(1, len(good))
-        lines.append(f"  with {what}: {hits} ({share:.1%}; 95 % interval {low:.1%} to {high:.1%})")
-    counts: dict[str, Counter[str]] = {}
-    for run in good.values():
-        for code, severity in {(f[0], f[1]) for f in run["findings"]}:
-            counts.setdefault(code, Counter())[severity] += 1
-    lines.append(f"  {'rule':8} {'info':>5} {'warning':>8} {'error':>6}   warnings and errors, 95 % interval")
-    for code, by in sorted(counts.items()):
-        low, high = interval(by["warning"] + by["error"], len(good))
-        lines.append(f"  {code:8} {by['info']:5} {by['warning']:8} {by['error']:6}   {low:.1%} to {high:.1%}")
+def counted(runs: dict[int, dict[str, Any]]) -> dict[str, Any]:
+    """How many runs there were, and by rule: the healthy ones that it could look at, and in how many it said what."""
+    good = [run for run in runs.values() if run["healthy"]]
+    rules: dict[str, dict[str, int]] = {}
+    for run in good:
+        for code in run["looked"]:
+            by = rules.setdefault(code, {"runs": 0, "info": 0, "warning": 0, "error": 0})
+            by["runs"] += 1
+            worst = max((f[1] for f in run["findings"] if f[0] == code), key=LEVELS.index, default=None)
+            if worst:
+                by[worst] += 1
+    return {
+        "experiments": len(runs),
+        "healthy": len(good),
+        "sources": dict(sorted(Counter(run["source"] for run in good).items())),
+        "alarms": sum(any(f[1] in ALARMS for f in run["findings"]) for run in good),
+        "errors": sum(any(f[1] == "error" for f in run["findings"]) for run in good),
+        "rules": dict(sorted(rules.items())),
+    }
+
+
+def table(counts: dict[str, Any]) -> list[str]:
+    """The table in Markdown: all runs, then every rule."""
+    lines = [
+        f"{counts['experiments']} experiments, {counts['healthy']} healthy by their held-out metric.",
+        "",
+        f"- with a warning or an error: {stated(counts['alarms'], counts['healthy'])}",
+        f"- with an error: {stated(counts['errors'], counts['healthy'])}",
+        "",
+        "| rule | healthy runs it looked at | info | warning | error | warnings and errors, 95 % interval |",
+        "|---|---|---|---|---|---|",
+    ]
+    for code, by in counts["rules"].items():
+        low, high = interval(by["warning"] + by["error"], by["runs"])
+        lines.append(
+            f"| {code} | {by['runs']} | {by['info']} | {by['warning']} | {by['error']} | {100 * low:.1f} to {100 * high:.1f} % |"
+        )
     return lines
+
+
+def page(runs: dict[int, dict[str, Any]]) -> str:
+    """docs/false-alarms.md."""
+    counts = counted(runs)
+    sources = ", ".join(f"{name} {number}" for name, number in counts["sources"].items())
+    alarmed = [
+        f"- {number} ({run['source']}, held-out metric {run['metric']:.3f}): "
+        + "; ".join(f"{f[0]} {f[1]} at {f[2]}: {f[3]}" for f in run["findings"] if f[1] in ALARMS)
+        for number, run in sorted(runs.items())
+        if run["healthy"] and any(f[1] in ALARMS for f in run["findings"])
+    ]
+    return "\n".join(
+        [
+            "# False alarms",
+            "",
+            "What the rules say of trainings that are healthy: random experiments (`benchmarks/faults/healthy.py`: data, depth,",
+            "width, activation, initial values, output and loss, optimiser, rate, batch, dropout, normalisation, convolution), drawn",
+            "and committed before any rule was run on them. One counts as healthy by its held-out metric alone, and none is left out",
+            "for what was found in it. Healthy ones by data set: " + sources + ".",
+            "",
+            f"    python -m benchmarks.false_alarms --count {counts['experiments']} --json OUT --docs",
+            "",
+            *table(counts),
+            "",
+            "Every alarm:" if alarmed else "No alarm.",
+            *(["", *alarmed] if alarmed else []),
+            "",
+        ]
+    )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=250)
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--docs", action="store_true", help="write docs/false-alarms.md and .json")
     arguments = parser.parse_args()
     runs: dict[int, dict[str, Any]] = {}
     if arguments.json and arguments.json.exists():
@@ -90,7 +138,10 @@ def main() -> None:
             state = "" if run["healthy"] else " (not healthy)"
             metric = "not finite" if run["metric"] is None else f"{run['metric']:.3f}"
             print(f"{number:4d} {run['source']}: {metric}{state} {'; '.join(alarms)}", flush=True)
-    print("\n".join(table(runs)))
+    print("\n".join(table(counted(runs))))
+    if arguments.docs:
+        (DOCS / "false-alarms.md").write_text(page(runs), "utf-8")
+        (DOCS / "false-alarms.json").write_text(json.dumps(counted(runs), indent=1) + "\n", "utf-8")
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@
 A test compares the pages with the docstrings.
 """
 
+import json
 import re
 import sys
 from pathlib import Path
@@ -12,10 +13,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from benchmarks.rates import stated  # noqa: E402
 from nndebug.cli.rule import FAMILIES  # noqa: E402  (the script also runs where nndebug is not installed)
 from nndebug.registry import Rule, all_rules  # noqa: E402
 
 FOLDER = ROOT / "docs" / "rules"
+COUNTS = ROOT / "docs" / "false-alarms.json"
 HEADING = re.compile(r"(What it measures|Why it matters|What to try|False alarms|References):\s*")
 MADE = "<!-- Made by scripts/make_rule_pages.py from the rule's docstring. -->"
 
@@ -36,9 +39,23 @@ def page(rule: Rule) -> str:
         first = next(iter(rule.thresholds.items()))
         example = f"[tool.nndebug.rules.{rule.code}]\n{first[0]} = {first[1]}"
         lines += ["", "In `pyproject.toml` ([settings](../settings.md)):", "", f"```toml\n{example}\n```"]
+    if measured := _measured(rule.code):
+        lines += ["", "## On healthy runs", "", measured]
     needs = ", ".join(f"`{need}`" for need in rule.needs)
     lines += ["", "## Needs", "", f"{needs}: without, the rule is not applicable." if needs else "Nothing."]
     return "\n".join(lines) + "\n"
+
+
+def _measured(code: str) -> str:
+    """What the rule said of healthy runs, as `benchmarks.false_alarms --docs` counted."""
+    if not COUNTS.exists():
+        return ""
+    by = json.loads(COUNTS.read_text("utf-8"))["rules"].get(code)
+    if not by:
+        return ""
+    said = stated(by["warning"] + by["error"], by["runs"])
+    info = f", an info in {by['info']} more" if by["info"] else ""
+    return f"A warning or an error in {said}{info}; see [false alarms](../false-alarms.md)."
 
 
 def index(rules: tuple[Rule, ...]) -> str:

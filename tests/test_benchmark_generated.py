@@ -7,11 +7,12 @@ import pytest
 
 pytest.importorskip("sklearn", reason="scikit-learn is not installed: pip install -e '.[dev]'")
 
-from benchmarks.false_alarms import interval, table
+from benchmarks.false_alarms import counted, page
 from benchmarks.faults.generate import make, train
 from benchmarks.faults.healthy import healthy
 from benchmarks.faults.planting import PLANTS
 from benchmarks.faults.sources import SOURCES
+from benchmarks.rates import interval
 from nndebug.causes.vocabulary import Kind
 
 SMALL = ("wine", "cancer", "diabetes", "xor")
@@ -55,10 +56,24 @@ def test_a_healthy_experiment_learns_and_a_faulty_one_is_written_down(tmp_path):
     assert (tmp_path / "run" / "steps.jsonl").exists()
 
 
-def test_the_rates_are_those_of_healthy_runs_alone():
-    run = {"healthy": True, "findings": [("NND401", "warning", "run", "")]}
-    runs = {0: run, 1: {**run, "findings": []}, 2: {**run, "healthy": False}}
-    text = "\n".join(table(runs))
-    assert "3 experiments, 2 healthy" in text and "a warning or an error: 1 (50.0%" in text
-    # Wilson's interval of 1 in 2, as R's prop.test(1, 2, correct=FALSE) gives it.
+def test_the_rates_are_those_of_healthy_runs_that_the_rule_looked_at():
+    loud = [
+        ("NND401", "info", "h1", ""),
+        ("NND401", "warning", "run", "two | words"),
+        ("NND506", "info", "run", ""),
+    ]
+    run = {"healthy": True, "source": "wine", "metric": 1.0, "findings": loud, "looked": ["NND401", "NND506"]}
+    runs = {0: run, 1: {**run, "findings": []}, 2: {**run, "healthy": False}, 3: {**run, "looked": []}}
+    runs[3]["findings"] = []
+    counts = counted(runs)
+    assert (counts["experiments"], counts["healthy"], counts["alarms"], counts["errors"]) == (4, 3, 1, 0)
+    assert counts["rules"]["NND401"] == {"runs": 2, "info": 0, "warning": 1, "error": 0}
+    text = page(runs)
+    assert "4 experiments, 3 healthy" in text and "a warning or an error: 1 of 3 (33.3 %" in text
+    assert "| NND401 | 2 | 0 | 1 | 0 | 9.5 to 90.5 % |" in text
+    assert "- 0 (wine, held-out metric 1.000): NND401 warning at run: two | words" in text
+
+
+def test_the_interval_is_wilsons():
+    # As R's prop.test(1, 2, correct=FALSE) gives it.
     assert interval(1, 2) == pytest.approx((0.0945, 0.9055), abs=1e-4)

@@ -183,20 +183,23 @@ def symmetric_units(run: Run) -> Iterator[Symptom]:
 
     What to try: random initial weights: He for ReLU, Xavier for sigmoid and tanh.
 
-    False alarms: random biases break the symmetry: such runs can learn well, and then this is an info.
+    False alarms: random biases and dropout break the symmetry: such runs can learn well, and then this is an info. Copies in
+    every respect stay copies, whatever else is learned: that is never less than a warning.
 
     References: I. Goodfellow et al., "Deep Learning", section 8.4, on breaking symmetry.
     """
     # Normalisation, whose scales all start at 1, has no inputs of its own to weigh.
     hidden = [site for site in run.sites if "weight" in site.parameters and site.inputs][:-1]
     copies = {layer["name"] for layer in measured(run, "start").get("layers", ()) if layer["units_alike"]}
+    own = run.manifest.get("network", {}).get("regularisation", {})
+    dropped = any("dropout" in numbers for numbers in own.values())
     for site in hidden:
         spread = run.series("weight.std", f"{site.name}.weight")
         if site.name in copies and spread and spread.first > 0:
             yield Symptom(
                 site.name,
                 f"its {site.units} units start as copies of one another: equal weights in and out, equal biases",
-                severity(run, learned=Severity.INFO),
+                severity(run, learned=Severity.INFO if dropped else Severity.WARNING),
                 first_step=0,
                 evidence={"value": None, "series": [{"name": "weight.std", "site": f"{site.name}.weight"}]},
                 help="draw the initial weights of every unit at random: He for ReLU, Xavier for sigmoid and tanh",

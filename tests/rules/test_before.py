@@ -406,14 +406,17 @@ def test_held_out_labels_that_count_from_another_start():
     assert symptoms("NND705", flown(held(offset=0))) == []
 
 
-def test_units_that_are_copies_of_one_another():
+@pytest.mark.parametrize(("learns", "rate", "severity"), [(False, 0, "e"), (True, 0, "w"), (True, 0.2, "i")])
+def test_units_that_are_copies_of_one_another(learns, rate, severity):
     start = {"start": {"layers": [{**START[0], "units_alike": True}, {**START[1], "units_alike": False}]}}
-    run = flown(start, learns=False)
+    own = {"drop1": {"dropout": rate}} if rate else {}
+    run = flown(start, learns=learns, network={"description": "", "dtype": "float32", "regularisation": own})
     for step in (0, 5):
         row = {"weight.std": 0.05, "weight.mean": 0.0, "update.std": 0.01}
         run.add({"kind": "step", "step": step, "data": {"hidden1.weight": row}})
     symptom = one("NND409", run)
     assert symptom.site == "hidden1" and "copies of one another" in symptom.message
+    assert symptom.severity.value[0] == severity
 
 
 def test_targets_that_are_all_alike():
