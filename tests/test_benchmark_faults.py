@@ -12,6 +12,7 @@ if not (ROOT / "benchmarks").exists():
     pytest.skip("the benchmarks are not part of the source distribution", allow_module_level=True)
 
 from benchmarks.faults.cases import Case, generators, jobs, patched, read  # noqa: E402
+from benchmarks.faults.page import credit, missed, others, page  # noqa: E402
 from benchmarks.faults.reference import agrees  # noqa: E402
 from benchmarks.faults.reference import read as read_reference  # noqa: E402
 from benchmarks.faults.run import results_of, save, trained  # noqa: E402
@@ -255,3 +256,36 @@ def test_the_reference_table_is_read():
 )
 def test_metrics_agree_within_the_noise_of_seeds(ours, theirs, same):
     assert agrees(ours, theirs) is same
+
+
+TOLD = [
+    {"study": "A", "tool": "UMLAUT", "detected": True, "diagnosed": False, "said": "lr_high"},
+    {"study": "B", "tool": "UMLAUT", "detected": True, "fix_right": True},
+    {"study": "C", "tool": "NeuraLint", "applicable": False, "faults_matched": 1},
+    {"study": "C", "tool": "DeepFD", "said": "OCH", "faults_matched": 0},
+    {"study": "D", "tool": "DEFault", "detected": False, "diagnosed": False, "said": None},
+    {"study": "E", "tool": "AutoTrainer", "repair": "solved"},
+]
+
+
+@pytest.mark.parametrize(
+    ("tool", "best"),
+    [("UMLAUT", "named"), ("NeuraLint", ""), ("DeepFD", "seen"), ("DEFault", "no"), ("AutoTrainer", "")],
+)
+def test_other_tools_get_the_best_that_a_study_says(tool, best):
+    assert credit(TOLD, tool) == best
+
+
+def test_the_page_sets_us_beside_others_and_says_where_the_first_cause_is_wrong():
+    known = run(0.1, ("lr_too_high", "h"), alarms=[("NND411", "error")])
+    content = {"cases": {"c": entry([known, known, run(0.1, ("lr_too_low", None))], [run(0.9)])}}
+    summary = {"c": {"right": ["lr_too_high"], "scored": True, "shows": "yes", "control": True}}
+    cases = [Case({"id": "c", "tools": TOLD}), Case({"id": "d", "tools": TOLD})]
+    assert others(cases, content, summary)[2:] == [
+        "| c | named | seen | no |  | named |  |  |  |",
+        "| named, of the scored | 1 of 1 | 0 of 1 | 0 of 1 | 0 of 0 | 1 of 1 | 0 of 0 | 0 of 0 | 0 of 0 |",
+    ]
+    assert missed(content, summary) == ["- c (lr_too_high), 1 of 3 runs: lr_too_low (1 ×)."]
+    text = page(cases, content, summary, None)
+    assert "2 / 3 (67 %)" in text and "With trials" not in text
+    assert "With trials" in page(cases, content, summary, content)
