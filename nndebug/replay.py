@@ -162,6 +162,8 @@ class Replay:
             self._l2, self._samples = getattr(optimizer, "l2", 0.0), getattr(optimizer, "samples", 1)
             if self._rule and self._rule.kind != "sgd" and getattr(optimizer, "_state", None):
                 self._rule = None  # it goes on from updates that nobody has seen
+            if getattr(optimizer, "clip_norm", None):
+                self._rule = None  # by which norm, of what, is not known
         elif self._rule and self._rule != rule_of(optimizer):
             self._rule = None  # its numbers were changed on the way
         if self._rule:

@@ -6,6 +6,7 @@ import pytest
 import nndebug
 from network import (
     SGD,
+    Adadelta,
     Adam,
     BatchNorm,
     CrossEntropy,
@@ -15,6 +16,7 @@ from network import (
     Momentum,
     Quadratic,
     ReLU,
+    RMSprop,
     Sequential,
     Sigmoid,
     Tanh,
@@ -51,6 +53,9 @@ OPTIMIZERS = {
     "sgd with penalty": lambda: SGD(0.1, l2=3.0),
     "momentum": lambda: Momentum(0.05, l2=1.0),
     "adam": lambda: Adam(1e-2),
+    "nesterov": lambda: Momentum(0.05, l2=1.0, nesterov=True),
+    "rmsprop": lambda: RMSprop(1e-3, momentum=0.5),
+    "adadelta": lambda: Adadelta(l2=1.0),
 }
 
 

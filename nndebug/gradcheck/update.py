@@ -21,9 +21,15 @@ from .tape import site
 
 UPDATES = 2
 STILL = "nothing changed"
-KNOWN = ("sgd", "momentum", "adam")
-BEYOND = ("nesterov", "clip_norm")
-"""Settings of an optimiser that make another rule of it, which is not known here."""
+NUMBERS: dict[str, tuple[str, ...]] = {
+    "sgd": (),
+    "momentum": ("momentum",),
+    "adam": ("beta1", "beta2", "epsilon"),
+    "rmsprop": ("rho", "epsilon"),
+    "adadelta": ("rho", "epsilon"),
+}
+"""The rules that are known, and the numbers that an optimiser must have to be taken for one of them."""
+KNOWN = tuple(NUMBERS)
 
 
 @dataclass(frozen=True)
@@ -31,12 +37,12 @@ class Rule:
     """An update rule with its numbers.
 
     Attributes:
-        kind: `sgd`, `momentum` or `adam`.
+        kind: one of `KNOWN`.
         rate: learning rate.
         decay: λ/n, the factor of w in the penalised gradient.
         on_biases: whether the penalty reaches biases, which it must not.
         scale: factor on the gradient, 1 if all is right.
-        momentum, beta1, beta2, epsilon: as in the core's optimisers.
+        momentum, nesterov, beta1, beta2, rho, epsilon: as in the core's optimisers.
     """
 
     kind: str
@@ -48,6 +54,8 @@ class Rule:
     beta1: float = 0.0
     beta2: float = 0.0
     epsilon: float = 0.0
+    rho: float = 0.0
+    nesterov: bool = False
 
     def change(self, start: Array, gradients: Array, is_bias: bool) -> Array:
         """Parameters after all updates minus `start`.
@@ -66,19 +74,28 @@ class Rule:
                 second = self.beta2 * second + (1 - self.beta2) * g * g
                 mean, root = first / (1 - self.beta1**count), np.sqrt(second / (1 - self.beta2**count))
                 value = value - self.rate * mean / (root + self.epsilon)
+            elif self.kind == "adadelta":
+                second = self.rho * second + (1 - self.rho) * g * g
+                change = np.sqrt((first + self.epsilon) / (second + self.epsilon)) * g
+                first = self.rho * first + (1 - self.rho) * change * change
+                value = value - self.rate * change
             else:
+                if self.kind == "rmsprop":
+                    second = self.rho * second + (1 - self.rho) * g * g
+                    g = g / (np.sqrt(second) + self.epsilon)
                 first = self.momentum * first + g
-                value = value - self.rate * first
+                value = value - self.rate * (g + self.momentum * first if self.nesterov else first)
         return value - start
 
 
 def rule_of(optimizer: Any) -> Rule | None:
     """The rule that an optimiser says it follows, with its numbers; None if it is not known."""
     kind = getattr(optimizer, "kind", type(optimizer).__name__)
-    if kind not in KNOWN or any(getattr(optimizer, name, None) for name in BEYOND):
+    if kind not in KNOWN or not all(hasattr(optimizer, name) for name in NUMBERS[kind]):
         return None
-    names = ("momentum", "beta1", "beta2", "epsilon")
+    names = ("momentum", "beta1", "beta2", "epsilon", "rho")
     numbers: dict[str, Any] = {n: float(getattr(optimizer, n)) for n in names if hasattr(optimizer, n)}
+    numbers["nesterov"] = bool(getattr(optimizer, "nesterov", False))
     decay = getattr(optimizer, "l2", 0.0) / getattr(optimizer, "samples", 1)
     return Rule(kind, float(optimizer.rate), decay, **numbers)
 
@@ -100,7 +117,7 @@ def check_update(network: Any, optimizer: Any, rng: np.random.Generator) -> tupl
     rule = rule_of(optimizer)
     if rule is None:
         kind = getattr(optimizer, "kind", type(optimizer).__name__)
-        reason = f"the update rule of {kind} is not known (known, without {' and '.join(BEYOND)}: {', '.join(KNOWN)})"
+        reason = f"the update rule of {kind} is not known (known: {', '.join(KNOWN)})"
         return [
             unresolved(*_split(network, key), "update", v.size, reason) for key, v in parameters.items()
         ], []
@@ -219,9 +236,9 @@ class Case:
                 ("gradient ascent", "w + rate * gradient", replace(rule, rate=-rule.rate)),
                 ("the rate missing", "w - gradient", replace(rule, rate=1.0)),
                 (f"{STILL} (an update of a copy?)", "w", replace(rule, rate=0.0)),
-                ("the momentum missing", "w - rate * gradient", replace(rule, kind="sgd", momentum=0.0)),
+                ("the momentum missing", "w - rate * gradient", replace(rule, kind="sgd", momentum=0.0, nesterov=False)),
                 ("a factor 2 too many, or the update applied twice", "w - 2 * rate * gradient", replace(rule, rate=2 * rule.rate)),
-                ("the gradients of the update before added (never cleared)", "w - rate * (gradient + the one before)", replace(rule, kind="momentum", momentum=1.0)),
+                ("the gradients of the update before added (never cleared)", "w - rate * (gradient + the one before)", replace(rule, kind="momentum", momentum=1.0, nesterov=False)),
                 ("the gradient divided by the number of samples", "w - rate * gradient / samples", replace(rule, scale=1 / self.samples)),
             ]  # fmt: skip
         mistakes = []
@@ -243,7 +260,10 @@ def _run(
     # A copy of its own for every run: an optimiser keeps its state as long as it sees the same network.
     twin = network.copy()
     # What changes the rule from step to step or layer by layer is not what is checked here.
-    for part, plain in ((fresh, {"decay": 0.0}), (twin, {"penalties": None, "frozen": None})):
+    for part, plain in (
+        (fresh, {"decay": 0.0, "clip_norm": None}),
+        (twin, {"penalties": None, "frozen": None}),
+    ):
         vars(part).update({name: value for name, value in plain.items() if hasattr(part, name)})
     for key, value in twin.parameters.items():
         value[...] = start[key]

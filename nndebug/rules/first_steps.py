@@ -188,7 +188,7 @@ def update_wrong(run: Run, *, most: float = _EXACT, times: int = 2) -> Iterator[
     missing rate, and a sign.
 
     False alarms: an optimiser of your own that calls itself `sgd` or `adam` and means to be another: give it a `kind` of its
-    own. Healthy runs lie below 1e-5 in float32, planted mistakes at 0.09 and more (`python -m
+    own. Known are SGD, Momentum (Nesterov's too), Adam, RMSprop and Adadelta; clipped gradients are not judged. Healthy runs lie below 1e-5 in float32, planted mistakes at 0.09 and more (`python -m
     benchmarks.first_steps_margins`).
 
     References: `nndebug.gradcheck.check_update` checks an update function by itself.

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from gradcheck_helpers import parameters
 
-from network import SGD, Adam, Dense, Momentum, Quadratic, ReLU, Sequential, Sigmoid
+from network import SGD, Adadelta, Adam, Dense, Momentum, Quadratic, ReLU, RMSprop, Sequential, Sigmoid
 from nndebug.gradcheck import Verdict, gradcheck
 
 
@@ -27,6 +27,11 @@ RIGHT = {
     "momentum l2": Momentum(0.01, 0.5, l2=0.1),
     "adam": Adam(),
     "adam l2": Adam(0.01, l2=0.01),
+    "nesterov l2": Momentum(0.1, l2=1.0, nesterov=True),
+    "rmsprop l2": RMSprop(0.01, l2=0.01),
+    "rmsprop momentum": RMSprop(0.01, momentum=0.9),
+    "adadelta l2": Adadelta(l2=0.01),
+    "clipped": SGD(0.1, clip_norm=0.5),
 }
 
 
@@ -158,6 +163,26 @@ def test_adam_without_bias_correction_is_found():
             parameters -= self.rate * first / (np.sqrt(second) + self.epsilon)
 
     assert {f.equation for f in check(Uncorrected()).faults} == {"update"}
+
+
+@pytest.mark.parametrize("optimizer", [Momentum(0.1, nesterov=True), RMSprop(0.01), Adadelta()])
+def test_a_step_that_forgets_what_was_before_is_found(optimizer):
+    optimizer = copy.deepcopy(optimizer)
+
+    class Forgetful(type(optimizer)):
+        def update(self, parameters, gradient):
+            self._state.clear()
+            super().update(parameters, gradient)
+
+    optimizer.__class__ = Forgetful
+    assert {f.equation for f in check(optimizer).faults} == {"update"}
+
+
+def test_a_kind_without_its_numbers_is_not_taken_for_it():
+    class Own(SGD):
+        kind = "rmsprop"
+
+    assert "the update rule of rmsprop is not known" in str(gradcheck(net(), optimizer=Own(0.1)))
 
 
 def test_an_unknown_rule_is_unresolved():

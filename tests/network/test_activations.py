@@ -184,3 +184,20 @@ def test_softmax_backward_is_the_jacobian(z, seed):
 def test_softmax_has_no_elementwise_derivative():
     with pytest.raises(NotImplementedError, match="Softmax has no derivative"):
         Softmax().derivative(np.zeros((1, 2)), np.zeros((1, 2)))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("rows", [2, 2000])  # both ways of selecting
+@pytest.mark.parametrize("training", [False, True])
+def test_an_error_that_is_not_finite_does_not_pass_a_silent_relu(dtype, rows, training):
+    rng = np.random.default_rng(0)
+    z = rng.standard_normal((rows, 5)).astype(dtype)
+    error = rng.standard_normal((rows, 5)).astype(dtype)
+    error[z <= 0] = rng.choice([np.nan, np.inf, -np.inf, -1.0], np.count_nonzero(z <= 0))
+    layer = ReLU()
+    layer.training = training
+    for _ in range(2):  # kept buffers are written anew
+        layer.forward(z)
+        kept = error.copy()
+        np.testing.assert_array_equal(layer.backward(error), np.where(z > 0, error, 0))
+        np.testing.assert_array_equal(error, kept)
