@@ -286,6 +286,7 @@ def test_the_page_sets_us_beside_others_and_says_where_the_first_cause_is_wrong(
         "| named, of the scored | 1 of 1 | 0 of 1 | 0 of 1 | 0 of 0 | 1 of 1 | 0 of 0 | 0 of 0 | 0 of 0 |",
     ]
     assert missed(content, summary) == ["- c (lr_too_high), 1 of 3 runs: lr_too_low (1 ×)."]
-    text = page(cases, content, summary, None)
+    text = page(cases, content, summary)
     assert "2 / 3 (67 %)" in text and "With trials" not in text
-    assert "With trials" in page(cases, content, summary, content)
+    content["cases"]["c"]["runs"]["faulty"]["2"]["passive"] = known["causes"]
+    assert "3 / 3 (100 %)" in page(cases, content, summary).partition("With trials, made of 1 faulty run")[0]

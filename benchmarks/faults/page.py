@@ -1,7 +1,7 @@
-"""Writes docs/published-cases.md: `python -m benchmarks.faults.page OUT [--trials OUT2] --cases DIR --summary summary.json`
+"""Writes docs/published-cases.md: `python -m benchmarks.faults.page OUT --cases DIR --summary summary.json`
 
-OUT and OUT2 are what `benchmarks.faults.run` wrote, without and with trials. Beside what nndebug named stands what studies
-published of other tools on the same programs, as the cases hold it.
+OUT is what `benchmarks.faults.run` wrote, with trials or without. Beside what nndebug named stands what studies published of
+other tools on the same programs, as the cases hold it.
 """
 
 from __future__ import annotations
@@ -16,9 +16,15 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # so that it also runs as a file
 
 from benchmarks.faults.cases import Case, read
-from benchmarks.faults.score import by_case, score, totals
+from benchmarks.faults.score import by_case, passive, score, totals
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "published-cases.md"
+OTHERS = """## Other tools on the same programs
+
+The best that any of the studies (DeepFD 2022, DeepDiagnosis 2022, DEFault 2025, EMSE 2025) reports: *named*, the fault or its
+fix is right by the study's count, families of faults being one answer; *seen*, something was reported; *no*, nothing. nndebug is
+*named* where the first cause is right in most runs, by its own kind. No study counts alarms on healthy programs.
+"""
 TOOLS = ("DeepFD", "DEFault", "DeepDiagnosis", "UMLAUT", "AutoTrainer", "DeepLocalize", "NeuraLint")
 INTRODUCTION = """# Published faulty programs
 
@@ -26,7 +32,7 @@ Faulty programs that other people published (Stack Overflow, GitHub, forums, pub
 on the core, faulty and fixed, watched with a preflight. The rules saw these programs while they were written: the figures say
 what nndebug knows, not how it fares on programs that nobody here has seen.
 
-    python -m benchmarks.faults.run --cases DIR --mnist DIR --json OUT
+    python -m benchmarks.faults.run --cases DIR --mnist DIR --json OUT [--trials SECONDS]
     python -m benchmarks.faults.score OUT --summary summary.json
     python -m benchmarks.faults.page OUT --cases DIR --summary summary.json
 
@@ -91,28 +97,20 @@ def missed(content: Mapping[str, Any], summary: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def page(
-    cases: Sequence[Case],
-    content: Mapping[str, Any],
-    summary: Mapping[str, Any],
-    tried: Mapping[str, Any] | None,
-) -> str:
+def page(cases: Sequence[Case], content: Mapping[str, Any], summary: Mapping[str, Any]) -> str:
     """The whole page."""
-    lines = [INTRODUCTION, "## Passive: by what was watched", "", *totals(content, summary), ""]
+    before = passive(content)
+    lines = [INTRODUCTION, "## Passive: by what was watched", "", *totals(before, summary), ""]
+    tried = sum(
+        "passive" in run
+        for entry in content["cases"].values()
+        for run in entry["runs"].get("faulty", {}).values()
+    )
     if tried:
-        lines += ["## With trials", "", *totals(tried, summary), ""]
+        lines += [f"## With trials, made of {tried} faulty runs", "", *totals(content, summary), ""]
     lines += ["## By program", "", *by_case(content, summary), ""]
     lines += ["## Where the first cause is wrong", "", *(missed(content, summary) or ["Nowhere."]), ""]
-    lines += [
-        "## Other tools on the same programs",
-        "",
-        "The best that any of the studies (DeepFD 2022, DeepDiagnosis 2022, DEFault 2025, EMSE 2025) reports: *named*, the fault or its",
-        "fix is right by the study's count, families of faults being one answer; *seen*, something was reported; *no*, nothing. nndebug is",
-        "*named* where the first cause is right in most runs. No study counts alarms on healthy programs.",
-        "",
-        *others(cases, content, summary),
-        "",
-    ]
+    lines += [OTHERS, *others(cases, content, summary), ""]
     return "\n".join(lines)
 
 
@@ -121,13 +119,11 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("results_json", type=Path, metavar="OUT", help="what run wrote")
-    parser.add_argument("--trials", type=Path, metavar="OUT2", help="what run --trials wrote")
     parser.add_argument("--cases", type=Path, required=True, metavar="DIR")
     parser.add_argument("--summary", type=Path, required=True, help="right answers, scored cases, controls")
     arguments = parser.parse_args()
     content, summary = (json.loads(p.read_text("utf-8")) for p in (arguments.results_json, arguments.summary))
-    tried = json.loads(arguments.trials.read_text("utf-8")) if arguments.trials else None
-    PAGE.write_text(page(read(arguments.cases), content, summary, tried), "utf-8")
+    PAGE.write_text(page(read(arguments.cases), content, summary), "utf-8")
 
 
 if __name__ == "__main__":
