@@ -26,7 +26,7 @@ NEARLY_BEST = 0.8
 UNDECIDED = 0.9
 """Certainty below which a cause that no trial cured leaves the question open."""
 NOMINATED = 0.6
-"""Certainty of a cause that a trial alone names."""
+"""Certainty of a cause that a trial alone names, shared among the causes that would be named by what cures as well."""
 LEARNED = 0.5
 """Skill from which on a program learns."""
 SURE = 0.98
@@ -184,7 +184,7 @@ def _nominated(causes: Sequence[Cause], trials: Trials) -> Cause | None:
         kind=kind.value,
         layer=None,
         first_step=0,
-        certainty=NOMINATED,
+        certainty=round(NOMINATED / len({GENERAL[other.change] for other in cures}), 3),
         sentence=sentence if len(sentence) <= MOST else sentence[: MOST - 3] + "…",
         explains=causes[0].explains,
         help=f"{trial.what} (tried: {figures(trials, trial)})",

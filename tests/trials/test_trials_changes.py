@@ -2,6 +2,7 @@
 
 import copy
 import json
+from pathlib import Path
 
 import pytest
 from experiment_specs import CASES, spec
@@ -14,6 +15,7 @@ from nndebug.trials.changes import CHANGES
 from nndebug.trials.cures import CURES, GENERAL, cures_of
 from nndebug.trials.task import Task
 
+ROOT = Path(__file__).resolve().parents[2]
 CLASSES = Task("classes", 2, None, 0.5)
 TEN = Task("classes", 10, None, 0.1)
 VALUES = Task("values", 1, None, 0.0)
@@ -148,3 +150,9 @@ def test_every_cure_is_in_the_catalogue_and_every_change_cures_something():
     assert set(GENERAL) <= set(CHANGES)
     assert all(isinstance(kind, Kind) for kind in [*CURES, *GENERAL.values()])
     assert cures_of("loss") == ("wrong_loss",)
+
+
+def test_the_page_of_trials_lists_every_cure():
+    page = (ROOT / "docs" / "trials.md").read_text("utf-8")
+    rows = [f"| `{kind}` | {', '.join(names)} |" for kind, names in CURES.items()]
+    assert [line for line in page.splitlines() if line.startswith("| `")] == rows

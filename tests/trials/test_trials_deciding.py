@@ -4,7 +4,7 @@ import pytest
 
 from nndebug.causes.evidence import PROOF
 from nndebug.findings import Cause
-from nndebug.trials.deciding import LEAST, Outcome, decide, figures, outcome, yardstick
+from nndebug.trials.deciding import LEAST, NOMINATED, Outcome, decide, figures, outcome, yardstick
 from nndebug.trials.result import Curve, Trial, Trials
 
 CHANCE = 0.1
@@ -119,14 +119,23 @@ def test_what_makes_it_worse_speaks_against_the_cause():
 
 def test_a_cure_names_the_cause_that_no_rule_has_found():
     unknown = cause("not_learning", 0.0, "Its cause is not known.")
-    found = trials((0.1, 0.1), trial("standardise", 0.1), trial("rate*10", 0.9, 0.9), trial("adam", 0.9, 0.9))
+    found = trials(
+        (0.1, 0.1), trial("standardise", 0.1), trial("rate*10", 0.9, 0.9), trial("rate*100", 0.9, 0.9)
+    )
     causes, verdict = decide((unknown,), unknown.sentence, found)
-    assert [c.kind for c in causes] == ["lr_too_low"]
+    assert [(c.kind, c.certainty) for c in causes] == [("lr_too_low", NOMINATED)]
     assert causes[0].explains == unknown.explains
     assert (
         verdict
         == "Trials point to a learning rate that is too low: rate*10: accuracy 10 % → 90 % in 300 steps."
     )
+
+
+def test_where_changes_of_several_kinds_cure_alike_none_is_sure():
+    unknown = cause("not_learning", 0.0)
+    found = trials((0.1, 0.1), trial("rate/10", 0.9, 0.9), trial("batch", 0.9, 0.9), trial("adam", 0.95, 0.9))
+    (named,), _ = decide((unknown,), "", found)
+    assert (named.kind, named.certainty) == ("lr_too_high", pytest.approx(NOMINATED / 3))
 
 
 def test_initial_values_that_grew_were_too_small():

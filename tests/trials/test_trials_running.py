@@ -137,6 +137,16 @@ def test_the_budget_is_kept_and_what_is_left_out_is_said():
         running._Trying(program, None, Clock(1e-6), 1e-6, None).all(causes, False)
 
 
+def test_a_training_ends_when_the_budget_does():
+    program = Program(Experiment.mlp(epochs=1000))
+    parts = program.build(program.spec)
+    task = running.task_of(program.raw, parts.dataset, parts.network.loss)
+    clock = Clock(0.05)
+    with pytest.raises(running.OutOfTime):
+        training.train(parts, task, 20_000, 0, "k", clock, lambda: None)  # a second and more
+    assert clock.spent < 0.3
+
+
 def test_when_the_budget_ends_between_trials_the_rest_is_named(sick, monkeypatch):
     real, made = training.train, []
 
