@@ -73,7 +73,7 @@ def test_usual_networks_are_plain(name, only_plain):
     x, y = images(network, channels) if channels else batch(network, 6, seed=1)
     result = gradcheck(network, x, y)
     assert result
-    assert result.worst < 1e-7
+    assert result.worst < 1e-6
     assert {f"{row.layer}.{row.parameter}" for row in result.rows} == set(network.parameters)
     assert sum(row.entries for row in result.rows) == network.flat_parameters.size
 
@@ -99,7 +99,7 @@ def test_what_it_says_is_what_the_full_check_says(network, seed):
 @settings(max_examples=10)
 @given(st.data())
 def test_one_entry_that_is_off_by_a_millionth_is_no_plain_case(data):
-    """Of every tensor, of any kind of layer: what the plain check passes is closer than a tenth of that."""
+    """Of every tensor, of any kind of layer: what the plain check passes is closer than a hundredth of that."""
     network, channels = PLAIN[data.draw(st.sampled_from(list(PLAIN)))]
     network = network.copy()
     key = data.draw(st.sampled_from(list(network.parameters)))

@@ -10,8 +10,12 @@ from ...signals import Array
 from ..comparing import BLURRED, LEAST
 from ..result import Row, Verdict
 
-PLAIN = 1e-7
-"""The largest relative error with which a gradient agrees plainly: a tenth of what the full check would let pass."""
+PLAIN = 1e-8
+"""The largest difference with which a gradient agrees plainly, as a share of its largest entry: a hundredth of what the full
+check calls wrong."""
+
+SMALL = 1e-6
+"""The largest relative error of an entry: of small ones four points know less than the sixteen of the full check."""
 
 
 class Doubt(Exception):
@@ -56,12 +60,14 @@ def agreed(
     if not 0 < largest < np.inf or not error <= BLURRED * largest:
         raise Doubt
     at = int(off.argmax())
+    if not off[at] <= PLAIN * largest:  # NaN too
+        raise Doubt
     if off[at]:  # else all are equal, as where both are the same product
         size += LEAST * largest
         off /= size
         at = int(off.argmax())
     worst = float(off[at])
-    if not worst <= PLAIN:  # NaN too
+    if worst > SMALL:
         raise Doubt
     blur = error / max(float(size[at]), LEAST * largest)
     entries, index = at, []
