@@ -48,7 +48,9 @@ def convolutional() -> tuple[Sequential, torch.nn.Module, tuple[int, ...]]:
 
 def ours(net: Sequential, x: np.ndarray, y: np.ndarray):
     def run() -> None:
-        assert nndebug.gradcheck(net, x, y)
+        assert nndebug.gradcheck(
+            net, x, y, samples=len(x)
+        )  # all of them: it would take 10 or so of more than 32
 
     return run
 
@@ -89,25 +91,24 @@ def compare(name: str, net: Sequential, model: torch.nn.Module, shape: tuple[int
 def growth(count: int) -> None:
     rng = np.random.default_rng(0)
 
-    def seconds(widths: list[int], batch: int) -> float:
+    def run(widths: list[int], batch: int):
         layers: list[Layer] = []
         for inputs, units in pairwise(widths):
             layers += [Dense(inputs, units), ReLU()]
         net = Sequential(*layers[:-1], loss=CrossEntropy(), dtype="float64")
-        x, y = rng.standard_normal((batch, widths[0])), rng.integers(0, widths[-1], batch)
-        return statistics.median(rounds(count, ours(net, x, y))[0])
+        return ours(net, rng.standard_normal((batch, widths[0])), rng.integers(0, widths[-1], batch))
 
     sizes = {
-        "width (3 layers)": [(w, seconds([w, w, w, 10], 10)) for w in (32, 64, 128, 256)],
-        "depth (width 32)": [(d, seconds([32] * d + [10], 10)) for d in (2, 4, 8, 16)],
-        "batch (64-64-10)": [(b, seconds([64, 64, 10], b)) for b in (8, 16, 32, 64)],
+        "width (3 layers)": {w: run([w, w, w, 10], 10) for w in (32, 64, 128, 256)},
+        "depth (width 32)": {d: run([32] * d + [10], 10) for d in (2, 4, 8, 16)},
+        "batch (64-64-10)": {b: run([64, 64, 10], b) for b in (8, 16, 32, 64, 128)},
     }
-    print(f"\n{'growth with':20} {'at':>24} {'ms':>36} {'exponent':>9}")
-    for name, points in sizes.items():
-        at, times = np.array(points).T
+    print(f"\n{'growth with':20} {'at':>24} {'ms':>30} {'exponent':>9}")
+    for name, runs in sizes.items():
+        at, times = list(runs), [statistics.median(seconds) for seconds in rounds(count, *runs.values())]
         exponent = np.polyfit(np.log(at), np.log(times), 1)[0]
         steps, figures = ", ".join(f"{a:g}" for a in at), ", ".join(f"{1e3 * t:.1f}" for t in times)
-        print(f"{name:20} {steps:>24} {figures:>36} {exponent:9.2f}", flush=True)
+        print(f"{name:20} {steps:>24} {figures:>30} {exponent:9.2f}", flush=True)
 
 
 def main() -> None:
