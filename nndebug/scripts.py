@@ -25,13 +25,15 @@ def execute(script: str, arguments: Sequence[str]) -> None:
     """Runs a file, or a folder or archive with a `__main__.py`; raises what it raises.
 
     Raises:
-        UserError: there is no such file.
+        UserError: there is no such file, or a folder holds no `__main__.py`.
     """
     path = Path(script)
     if not path.exists():
         raise UserError(
             f"there is no script {script}", help="nndebug run SCRIPT.py, or nndebug run -m MODULE"
         )
+    if path.is_dir() and not (path / "__main__.py").exists():
+        raise UserError(f"{script} is a folder without a __main__.py", help="give the script in it")
     sys.argv = [script, *arguments]
     if not path.is_file() or path.suffix in (".zip", ".pyz"):
         runpy.run_path(script, run_name="__main__")

@@ -75,7 +75,7 @@ class CoreError(ValueError):
             PermissionError(13, "Permission denied", "/root/x"),
             [
                 "error: /root/x: Permission denied",
-                "help: check the path and its permissions, or write elsewhere with -o",
+                "help: check the path and its permissions, or name another",
             ],
         ),
         (

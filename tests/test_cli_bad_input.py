@@ -35,6 +35,7 @@ FILES = {
     "nothing/empty/x": "",
     "newer/manifest.json": '{"schema": 99, "sites": []}',
     "cut/manifest.json": '{"schema": 1, "si',
+    "recorded/manifest.json": '{"schema": 1, "sites": []}',
 }
 
 CASES = [
@@ -55,7 +56,7 @@ CASES = [
     ("train --layers 64,30,5", "label 9 is out of range", ""),
     ("train --layers 64,x", "--layers", "784,30,10"),
     ("train --lr nan", "lr", ""),
-    ("train --lr fast", "--lr", "usage"),
+    ("train --lr fast", "--lr", "nndebug train --help"),
     ("train --epochs 0", "epochs", ""),
     ("train --seed -1", "seed", ""),
     ("train --activation rleu", "'relu'", ""),
@@ -76,6 +77,13 @@ CASES = [
     ("check cut", "manifest.json", ""),
     ("report nothing", "manifest.json", ""),
     ("report nowhere --png x", "nowhere", ""),
+    ("report recorded --dpi 300", "--png", "--png DIR"),
+    ("report recorded --png notes.txt", "notes.txt is a file", "folder"),
+    ("report recorded -o nowhere/x.html", "there is no folder nowhere", "mkdir -p nowhere"),
+    ("compare recorded recorded -o nowhere/x.html", "there is no folder nowhere", "mkdir -p nowhere"),
+    ("check recorded --write-baseline nowhere/x.json", "there is no folder nowhere", "mkdir -p nowhere"),
+    ("run nothing", "without a __main__.py", "script"),
+    ("run -m", "-m: expected one argument", "MODULE"),
     ("rule NND999", "NND999", ""),
     ("rule dead-relus", "dead-relus", "dead-relu"),
     ("demo -o notes.txt", "notes.txt is a file", "folder"),

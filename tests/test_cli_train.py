@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import re
 
 import pytest
 
@@ -86,7 +87,8 @@ def test_a_rate_that_is_too_high_is_named_and_fails(folder, capsys):
     assert cli.main(["train", "--lr", "30", "--epochs", "1", "-o", "sick"]) == 1
     out, err = capsys.readouterr()
     assert "lr_too_high" in out
-    assert "new: ▲ NND" in next(line for line in out.splitlines() if line.startswith("epoch 1/1"))
+    line = next(line for line in out.splitlines() if line.startswith("epoch 1/1"))
+    assert re.search(r"new: ▲ NND\d+ \S+, ▲ NND\d+ \S+, ▲ NND\d+ \S+, \+\d+$", line)
     assert "next   nndebug rule NND" in err
     assert cli.main(["check", "sick"]) == 1
     assert cli.main(["check", "sick", "--fail-on", "never"]) == 0

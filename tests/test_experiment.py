@@ -273,6 +273,13 @@ def test_files_that_cannot_be_read_are_named(tmp_path, name, content, message):
     assert "\n" not in str(error.value)
 
 
+def test_a_byte_order_mark_is_no_part_of_the_text(tmp_path):
+    with_mark, without = tmp_path / "with.toml", tmp_path / "without.toml"
+    with_mark.write_text(SHORT, "utf-8-sig")
+    without.write_text(SHORT, "utf-8")
+    assert Experiment.from_file(with_mark) == Experiment.from_file(without)
+
+
 def test_files_that_are_not_there(tmp_path):
     with pytest.raises(ExperimentError, match=r"none\.toml: cannot be read: No such file"):
         Experiment.from_file(tmp_path / "none.toml")

@@ -230,7 +230,7 @@ def _read(path: Path) -> Any:
     if path.suffix not in (".toml", ".json"):
         raise ExperimentError(f"{path}: expected a .toml or .json file", help="nndebug train experiment.toml")
     try:
-        text = path.read_text("utf-8")
+        text = path.read_text("utf-8-sig")  # some editors begin a file with a byte order mark
         return tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
     except OSError as error:
         raise ExperimentError(

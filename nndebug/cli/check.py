@@ -11,6 +11,7 @@ from .common import (
     add_format,
     add_rules,
     exit_code,
+    into_a_folder,
     next_commands,
     note,
     quoted,
@@ -45,6 +46,7 @@ def run(args: argparse.Namespace) -> int:
     from ..report.text import clean
     from ..run import Run
 
+    into_a_folder(args.write_baseline)
     recorded = Run.load(args.run)
     known = baseline.read(args.baseline) if args.baseline else None
     if args.trials:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 OK, FOUND, NOTHING_CHECKED = 0, 1, 3
 PIPE_WIDTH = 110
+_USAGE = 240  # characters: a longer usage hides what it is to help with
 
 Subparsers = Any
 """What `add_subparsers` returns; argparse gives its class no public name."""
@@ -49,7 +50,10 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         match = re.fullmatch(r"argument (?:-\w/)?([^:]+): (.*)", message, re.DOTALL)
-        raise UserError(f"{match[1]}: {match[2]}" if match else message, help=f"usage: {self.usage_line()}")
+        # "-m: expected A... arguments": argparse's own sign for a word and all that follow it.
+        message = (f"{match[1]}: {match[2]}" if match else message).replace("A... arguments", "one argument")
+        usage = f"usage: {self.usage_line()}"
+        raise UserError(message, help=usage if len(usage) <= _USAGE else f"{self.prog} --help")
 
     def usage_line(self) -> str:
         return " ".join(self.format_usage().removeprefix("usage: ").split())
@@ -126,6 +130,18 @@ def free_folder(base: Path) -> Path:
         number += 1
         folder = base.with_name(f"{base.name}-{number}")
     return folder
+
+
+def into_a_folder(file: Path | None) -> None:
+    """Refuses a file to write whose folder is missing, before anything is done or printed.
+
+    Raises:
+        UserError: there is no such folder.
+    """
+    if file and not file.parent.is_dir():
+        raise UserError(
+            f"{file}: there is no folder {file.parent}", help=f"mkdir -p {quoted(file.parent)} makes it"
+        )
 
 
 def open_page(page: Path) -> None:

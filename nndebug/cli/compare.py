@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .common import OK, Subparsers, add_format, note, paint
+from .common import OK, Subparsers, add_format, into_a_folder, note, paint
 
 if TYPE_CHECKING:
     from ..report.comparing import Comparison
@@ -33,6 +33,7 @@ def run(args: argparse.Namespace) -> int:
     from ..report import comparing
     from ..run import Run
 
+    into_a_folder(args.output)
     runs = [(recorded := Run.load(folder), check(recorded)) for folder in (args.first, args.second)]
     compared = comparing.compare(runs[0], runs[1])
     if args.format == "json":

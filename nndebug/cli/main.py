@@ -112,7 +112,7 @@ def _explain(error: Exception, more: str) -> int:
         place = f"{error.filename}: " if error.filename else ""
         return _fail(
             f"{place}{error.strerror or error}",
-            "check the path and its permissions, or write elsewhere with -o",
+            "check the path and its permissions, or name another",
         )
     if isinstance(error, MemoryError):
         detail = str(error).replace("Unable to allocate", "cannot allocate")

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import UserError
-from .common import OK, Subparsers, add_open, note, open_page, quoted
+from .common import OK, Subparsers, add_open, into_a_folder, note, open_page
 
 if TYPE_CHECKING:
     from ..run import Run
+
+FIGURE_DPI = 150
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -31,8 +33,8 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--png", type=Path, metavar="DIR", help="also draw the first screen and every figure into this folder"
     )
-    parser.add_argument("--dpi", type=int, default=150, metavar="N",
-                        help="dots per inch of the figures (default: 150; 300 for print)")  # fmt: skip
+    parser.add_argument("--dpi", type=int, default=FIGURE_DPI, metavar="N",
+                        help=f"dots per inch of the figures (default: {FIGURE_DPI}; 300 for print)")  # fmt: skip
     add_open(parser)
 
 
@@ -50,11 +52,13 @@ def run(args: argparse.Namespace) -> int:
 
     if not 10 <= args.dpi <= 1200:
         raise UserError(f"--dpi takes 10 to 1200, got {args.dpi}", help="--dpi 300")
-    if args.output and not args.output.parent.is_dir():
+    if args.dpi != FIGURE_DPI and not args.png:
         raise UserError(
-            f"{args.output}: there is no folder {args.output.parent}",
-            help=f"mkdir -p {quoted(args.output.parent)} makes it",
+            "--dpi is of the figures that --png draws", help="nndebug report RUN --png DIR --dpi 300"
         )
+    if args.png and args.png.exists() and not args.png.is_dir():
+        raise UserError(f"{args.png} is a file, figures need a folder", help="choose another folder")
+    into_a_folder(args.output)
     if not (args.run / "manifest.json").exists() and any(args.run.glob("**/manifest.json")):
         return _index(args)
     recorded = Run.load(args.run)

@@ -16,6 +16,9 @@ from .common import note, quoted
 if TYPE_CHECKING:
     from ..watching import Watch
 
+_NAMED = 3
+"""New findings that an epoch's line names; the end of the training names them all."""
+
 
 def train(
     experiment: Any,
@@ -126,15 +129,21 @@ class _EpochLines:
         parts = [f"epoch {result.epoch:>{width}}/{self._epochs}", f"loss {loss:<8.4g}"]
         parts += [f"accuracy {accuracy:7.2%}"] if accuracy is not None else []
         parts += [f"{result.seconds:5.1f} s"]
-        if news := self._news(self._watching.result):
-            parts.append("new: " + ", ".join(f"{f.severity.mark} {f.code} {f.site}" for f in news))
-        print("  ".join(parts), flush=True)
+        print("  ".join([*parts, *self._news(self._watching.result)]), flush=True)
 
-    def _news(self, result: CheckResult | None) -> list[Finding]:
+    def _news(self, result: CheckResult | None) -> list[str]:
         findings = () if result is None else result.findings  # a result is false where something is wrong
-        news = [f for f in findings if f.severity.rank > self._seen.get(f.fingerprint, 0)]
-        self._seen.update((f.fingerprint, f.severity.rank) for f in news)
-        return news
+        risen = [f for f in findings if f.severity.rank > self._seen.get(f.fingerprint, 0)]
+        new = [f for f in risen if f.fingerprint not in self._seen]
+        worse = [f for f in risen if f not in new]
+        self._seen.update((f.fingerprint, f.severity.rank) for f in risen)
+        return [f"{word}: {_places(group)}" for word, group in (("new", new), ("worse", worse)) if group]
+
+
+def _places(findings: list[Finding]) -> str:
+    """The first few; the line of an epoch stays a line."""
+    named = ", ".join(f"{f.severity.mark} {f.code} {f.site}" for f in findings[:_NAMED])
+    return named + (f", +{len(findings) - _NAMED}" if len(findings) > _NAMED else "")
 
 
 class _Bar:
