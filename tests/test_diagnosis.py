@@ -214,6 +214,18 @@ def test_certainty_then_place_orders_causes(failed):
     assert list(Kind).index("constant_init") < list(Kind).index("frozen_parameters")
 
 
+def test_equal_weights_explain_a_dead_layer_and_what_it_cannot_learn(failed):
+    found = [
+        finding("NND409", value=0.0),
+        finding("NND202", dead=30, units=30),
+        finding("NND201", died={}, since_birth=30, units=30),
+        finding("NND505", "run"),
+    ]
+    causes, _, _ = diagnose(failed, found)
+    assert [cause.kind for cause in causes] == ["constant_init"]
+    assert set(causes[0].explains) == {f.fingerprint for f in found}
+
+
 def test_results_round_trip_through_json(failed):
     found = (overshoot(), finding("NND501", "run"))
     causes, verdict, severity = diagnose(failed, found)

@@ -25,7 +25,8 @@ def constant_init(run: Run, found: Findings) -> Cause | None:
         Kind.CONSTANT_INIT,
         finding.site,
         found,
-        [finding, *found.of("NND303", "NND205")],
+        # Copies fire together or not at all, and a layer of copies has the capacity of one unit.
+        [finding, *found.of("NND303", "NND205", "NND202", "NND201", "NND505")],
         PROOF,
         f"{equal}: {finding.site}'s units are copies of one another.",
         first_step=0,

@@ -107,11 +107,12 @@ def dead_at_birth(run: Run, *, most: float = 0.4) -> Iterator[Symptom]:
         if not born or born.steps[0] != 0 or not site.units or born.first < most * site.units:
             continue
         bias = run.series("weight.mean", f"{site.name}.bias").first
-        why = (
-            f"its biases start at {bias:.2g} on average"
-            if bias < -0.5
-            else "the signs of its inputs and weights"
-        )
+        if bias < -0.5:
+            why = f"its biases start at {bias:.2g} on average"
+        elif run.series("weight.norm", f"{site.name}.weight").first == 0:
+            why = "its weights start at 0"
+        else:
+            why = "the signs of its inputs and weights"
         yield Symptom(
             site.name,
             f"{int(born.first)} of {site.units} units fire for no training sample before the first step: {why}",

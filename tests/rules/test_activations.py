@@ -82,6 +82,12 @@ class TestDeadAtBirth:
         )
         assert "biases start at -3" in one("NND202", run).message
 
+    @pytest.mark.parametrize(("norm", "why"), [(0.0, "its weights start at 0"), (8.0, "the signs of")])
+    def test_names_weights_of_zero(self, norm, why):
+        series = {("hidden1", "probe.dead_units"): [30, 30], ("hidden1.bias", "weight.mean"): {0: 0.0}}
+        series["hidden1.weight", "weight.norm"] = {0: norm}
+        assert why in one("NND202", make_run(series)).message
+
     def test_silent_about_units_that_died_later(self):
         assert not symptoms("NND202", make_run({("hidden1", "probe.dead_units"): [1, 29, 29]}))
 
