@@ -21,7 +21,10 @@ class Done:
     def __init__(self, path: Path | None) -> None:
         self._path, self._found = path, dict[Key, dict[str, Any]]()
         if path is not None and path.exists():
-            for line in path.read_text().splitlines():
+            text = path.read_text()
+            if text and not text.endswith("\n"):
+                path.write_text(text + "\n")  # or the next line would be part of the one that was cut off
+            for line in text.splitlines():
                 try:
                     row = json.loads(line)
                     self._found[row["part"], row["number"]] = row

@@ -69,3 +69,21 @@ def test_average_pooling_of_one_entry_a_window_is_named_as_pooling():
     (kind,) = [kind for kind in accuracy.KINDS if kind.name == "mean pool: kernel's size"]
     ((_, judgement),) = judged(kind, 1_000_487, 1)  # two by one entries, padded: an identity, divided by 2
     assert judgement == judging.Judgement(found=True, placed=True, named=True)
+
+
+def test_a_count_that_was_cut_off_goes_on_where_it_stands(tmp_path, capsys):
+    done = pytest.importorskip("benchmarks.accuracy.done").Done
+    file = tmp_path / "cases.jsonl"
+    first = accuracy.correct("float64", range(3), done(file))
+    lines = file.read_text().splitlines()
+    file.write_text("\n".join(lines[:2]) + "\n" + lines[2][:20])  # killed while it wrote the third
+    again = accuracy.correct("float64", range(3), done(file))
+    assert first["agrees"] == again["agrees"] == 3
+    assert file.read_text().splitlines()[:2] == lines[:2]
+    assert [row["number"] for row in done(file).of("float64")] == [0, 1, 2]
+    kind = accuracy.KINDS[0]
+    for per_kind in (1, 2, 2):
+        accuracy.mistakes((kind,), planting.FIRST, per_kind, done(file))
+    numbers = [row["number"] for row in done(file).of(kind.name)]
+    assert len(numbers) == 2 == len(set(numbers))
+    assert f"| {kind.name} | 2 | 2 | 2 | 2 | 0 | 0 |" in capsys.readouterr().out
