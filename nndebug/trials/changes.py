@@ -39,6 +39,7 @@ USUAL_RATES = {"sgd": 0.1, "momentum": 0.01, "adam": 1e-3, "rmsprop": 1e-3, "ada
 USUAL_BATCH = 32
 _SHAPING = ("column", "flatten", "one_hot")
 """Preprocessing that changes shapes and no values."""
+_SCALING = ("standardize", "standardize_all", "minmax", "minmax_all", "divide", "floor_divide", "multiply")
 _PICTURES = ("digits", "mnist")
 _WEIGHTED = ("dense", "conv")
 _SUITABLE = ("he", "he_normal", "he_uniform", "xavier", "glorot_uniform", "lecun")
@@ -57,6 +58,18 @@ def _plain_inputs(spec: Spec, task: Task) -> str | None:
         return None
     what = "inputs standardised, and nothing else done to them"
     return _scaled(spec, lambda steps: [step for step in steps if step[0] in _SHAPING], what)
+
+
+def _scaled_once(spec: Spec, task: Task) -> str | None:
+    found = []
+    for part in ("x", "x_test"):
+        steps = spec.get("preprocess", {}).get(part, [])
+        scaling = [step for step in steps if step[0] in _SCALING]
+        if len(scaling) > 1:
+            found.append(scaling[-1][0])
+            last = len(steps) - 1 - steps[::-1].index(scaling[-1])
+            spec["preprocess"][part] = [step for i, step in enumerate(steps) if i != last]
+    return f"inputs scaled without the last {found[0].replace('_', ' ')}" if found else None
 
 
 def _scaled(spec: Spec, keep: Callable[[list[Any]], list[Any]], what: str) -> str | None:
@@ -294,6 +307,7 @@ CHANGES: Mapping[str, Change] = {
     change.name: change
     for change in (
         Change("standardise", _standardised, _standardise_built),
+        Change("scaled-once", _scaled_once),
         Change("plain-inputs", _plain_inputs),
         Change("same-preprocessing", _same_preprocessing),
         Change("standardise-targets", _scaled_targets),

@@ -8,7 +8,7 @@ from ..causes.vocabulary import Kind
 
 CURES: Mapping[str, tuple[str, ...]] = {
     Kind.CORRUPTED_LABELS: ("aligned",),
-    Kind.WRONG_PREPROCESSING: ("plain-inputs", "standardise"),
+    Kind.WRONG_PREPROCESSING: ("scaled-once", "plain-inputs", "standardise"),
     Kind.UNNORMALISED_INPUT: ("standardise",),
     Kind.UNNORMALISED_TARGET: ("standardise-targets",),
     Kind.WRONG_OUTPUT_UNITS: ("output-and-loss",),
@@ -53,10 +53,12 @@ GENERAL: Mapping[str, Kind] = {
     "no-dropout": Kind.EXCESS_REGULARISATION,
     "usual-constants": Kind.WRONG_OPTIMIZER,
     "batch": Kind.WRONG_BATCH_SIZE,
-    "longer": Kind.TOO_FEW_EPOCHS,
     "adam": Kind.WRONG_OPTIMIZER,
 }
-"""What is tried where nothing that the diagnosis names cures, upstream first, and the cause that a cure would name."""
+"""What is tried where nothing that the diagnosis names cures, upstream first, and the cause that a cure would name.
+
+Longer training is not among them: it does nearly every program some good.
+"""
 
 
 def cures_of(change: str) -> tuple[str, ...]:

@@ -107,8 +107,10 @@ def cured(trials: Trials, kind: str) -> bool:
 
 
 def open_question(causes: Sequence[Cause], trials: Trials) -> bool:
-    """Whether the trials of all named causes leave open what it is."""
-    return bool(causes) and causes[0].certainty < UNDECIDED and not any(cured(trials, c.kind) for c in causes)
+    """Whether the trials of all named causes leave open why the program does not learn."""
+    learns = fmean(map(trials.skill, trials.control.curves)) >= LEARNED
+    sure = not causes or causes[0].certainty >= UNDECIDED
+    return not sure and not learns and not any(cured(trials, c.kind) for c in causes)
 
 
 def decide(causes: tuple[Cause, ...], verdict: str, trials: Trials | None) -> tuple[tuple[Cause, ...], str]:

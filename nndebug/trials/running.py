@@ -250,7 +250,7 @@ class _Trying:
         )
 
 
-_SPOILED_BY_PATCH = ("plain-inputs", "same-preprocessing", "standardise-targets", "aligned")
+_SPOILED_BY_PATCH = ("scaled-once", "plain-inputs", "same-preprocessing", "standardise-targets", "aligned")
 """Changes of the data that come before a patch of it, and so change nothing about what it does."""
 
 

@@ -47,6 +47,8 @@ EDITS = [
     ("standardise", CLASSES, {}, "inputs standardised", ("preprocess", "x", [["standardize"]])),
     ("plain-inputs", CLASSES, {"preprocess": {"x": [["floor_divide", 255], ["flatten"]]}},
      "inputs standardised, and nothing else done to them", ("preprocess", "x", [["flatten"], ["standardize"]])),
+    ("scaled-once", CLASSES, {"preprocess": {"x": [["divide", 255], ["flatten"], ["divide", 255]]}},
+     "inputs scaled without the last divide", ("preprocess", "x", [["divide", 255.0], ["flatten"]])),
     ("same-preprocessing", CLASSES, {"preprocess": {"x": [["minmax"]], "x_test": []}},
      "held-out data preprocessed like the training data", ("preprocess", "x_test", None)),
     ("standardise-targets", VALUES, {}, "targets standardised", ("preprocess", "y", [["standardize"]])),
@@ -127,7 +129,7 @@ def test_smaller_batches_get_as_many_passes_within_reason():
 def test_what_is_right_is_left():
     """The healthy program of the tests: what cannot be put right has nothing to be put right."""
     for name in ("init", "guard", "mean", "loss", "output-activation", "output-and-loss", "free", "clear", "downhill",
-                 "aligned", "no-penalty", "no-dropout", "hidden-relu", "nonlinear", "plain-inputs",
+                 "aligned", "no-penalty", "no-dropout", "hidden-relu", "nonlinear", "scaled-once", "plain-inputs",
                  "same-preprocessing", "usual-constants", "batch"):  # fmt: skip
         assert changed(name)[0] is None, name
 

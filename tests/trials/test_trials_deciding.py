@@ -138,6 +138,13 @@ def test_where_changes_of_several_kinds_cure_alike_none_is_sure():
     assert (named.kind, named.certainty) == ("lr_too_high", pytest.approx(NOMINATED / 3))
 
 
+def test_what_helps_a_program_that_learns_names_no_cause():
+    weak = cause("lr_too_high", 0.5)
+    for control, kinds in ((0.6, ["lr_too_high"]), (0.5, ["lr_too_low", "lr_too_high"])):  # skill .56 and .44
+        found = trials((control, control), trial("rate/10", 0.1, 0.1), trial("rate*10", 0.95, 0.95))
+        assert [c.kind for c in decide((weak,), "", found)[0]] == kinds
+
+
 def test_initial_values_that_grew_were_too_small():
     unknown = cause("not_learning", 0.0)
     found = trials((0.1, 0.1), trial("init", 0.9, 0.9, cures=("init_too_small",)))
