@@ -25,9 +25,9 @@ import nndebug
 from examples.own_network import bugs, training
 from network.data import load_digits
 
-BUDGET = 2.0
+BUDGET = 3.0
 """Seconds of a preflight, of which the gradient check is the part that counts here."""
-EPOCHS = 3
+EPOCHS = 2
 
 
 @dataclass(frozen=True)
@@ -277,7 +277,9 @@ def planted(row: Row) -> Any:
     if row.data is _raw:
         held_out = held_out * 255
     if row.style == "rows":
-        return net, lambda: net.fit(x, y, row.epochs, row.batch, row.rate, (held_out, answers))
+        # A softmax that mixes up samples and classes raises in an evaluation of another size.
+        test = None if "softmax" in row.name else (held_out, answers)
+        return net, lambda: net.fit(x, y, row.epochs, row.batch, row.rate, test)
     train = [(a[:, None], b[:, None]) for a, b in zip(x, y)]
     test = [(a[:, None], int(b)) for a, b in zip(held_out, answers)]
     return net, lambda: net.SGD(train, row.epochs, row.batch, row.rate, test_data=test)

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from .adapters.attributes import OVERRIDES
-from .adapters.attributes.names import ROLES
 from .adapters.nonfinite import found
 from .adapters.own import Follower, Mirror, Step, Understood, Wrapped, understand
 from .adapters.own.data import is_set, some_of, training_set
@@ -20,12 +19,14 @@ from .adapters.own.reading import Reader, ShapeChanged
 from .adapters.own.roles import bound, method_as, parts_of
 from .adapters.own.understanding import SAMPLES
 from .errors import UserError
+from .gradcheck import gradcheck
 from .gradcheck.inspecting import Found
 from .manifest import of_network, of_optimizer
 from .own_epochs import OwnEpochs
+from .preflight.result import Preflight
 from .schedule import Schedule
 from .session import Session
-from .signals import Array
+from .signals import Array, Site
 
 ROWS = 512
 """Samples that stand for a training set that nobody has shown."""
@@ -194,8 +195,14 @@ class OwnWatch(OwnEpochs):
             )
         self._know(*some_of(x, y, SAMPLES, self._given.get("batch_axis")))
 
-    def _know(self, x: Any, y: Any) -> None:
-        understood = understand(self.model, x, y, self._given, self._wrapped.off)
+    def _know(self, x: Any, y: Any, at_last: bool = True) -> None:
+        """Finds out what the object is; `at_last` says that nothing else will be seen that tells more."""
+        try:
+            understood = understand(self.model, x, y, self._given, self._wrapped.off)
+        except UserError:
+            if at_last:
+                self._say_why(x, y)
+            raise
         self._understood, self.found = understood, understood.found
         own = understood.own
         mirror = Mirror(understood)
@@ -203,7 +210,7 @@ class OwnWatch(OwnEpochs):
             self._reader = Reader(understood, mirror.slices, mirror.dtype)
         mirror.flat_parameters[...] = self._reader.parameters()
         self._follow(mirror, self._shapes_wanted)
-        self._optimizer = OwnOptimizer(understood.rule)
+        self._optimizer = OwnOptimizer(own, understood.rule, self._rate)
         self._follower = Follower(understood, self._reader, self._wanted, self._done)
         # What was called before anybody knew what for.
         self._follower.forward({"x": self._of_training.get("last x")})
@@ -221,6 +228,18 @@ class OwnWatch(OwnEpochs):
             {**of_network(mirror), "framework": "own class", "found": understood.found.to_json()}
         )
 
+    def _say_why(self, x: Any, y: Any) -> None:
+        """What cannot be understood may be wrong: a forward that mixes up samples, say. The gradient check tells."""
+        try:
+            with self._wrapped.off():
+                checked = gradcheck(self.model, x, y, **self._given)
+        except UserError:
+            return
+        if checked.faults:
+            layers = dict.fromkeys(row.layer for row in checked.rows if row.layer)
+            self._recorder.update_manifest({"sites": [Site(layer, "own").to_json() for layer in layers]})
+            self._recorder.preflight(Preflight({}, checked, facts=dict(self.run.manifest)))
+
     def _training_begins(self, given: dict[str, Any]) -> None:
         """A method that is given everything: the training set, and perhaps what is held out."""
         x, y = given.get("x", given.get("batch")), given.get("y")
@@ -234,7 +253,12 @@ class OwnWatch(OwnEpochs):
             return
         if self._understood is None:
             try:
-                self._know(*some_of(x, y, SAMPLES, self._given.get("batch_axis")))
+                size = given.get("size")
+                # Code that runs at the size of its batches may raise at another one.
+                most = (
+                    int(size) if isinstance(size, int | np.integer) and 1 < size <= 4 * SAMPLES else SAMPLES
+                )
+                self._know(*some_of(x, y, most, self._given.get("batch_axis")), at_last=False)
             except UserError:
                 return  # the first update shows what its samples are like
         held_out = given.get("held_out")
@@ -259,7 +283,7 @@ class OwnWatch(OwnEpochs):
         x = np.ascontiguousarray(x, self.network.dtype)
         epochs = self._of_training.get("epochs")
         if np.isnan(self._optimizer.rate):
-            self._learn_rate(self._of_training)
+            self._optimizer.learn(self._of_training)
         self._optimizer.samples = len(x)
         self._training = SimpleNamespace(
             network=self.network, optimizer=self._optimizer, x=x, y=y, validation=validation,
@@ -294,11 +318,12 @@ class OwnWatch(OwnEpochs):
         if not shown or self._understood is None:
             return
         if not self._updates:
-            self._optimizer = OwnOptimizer(rule_of_steps(shown))
+            self._optimizer = OwnOptimizer(self._understood.own, rule_of_steps(shown), self._rate)
         first = shown[0].before
         assert first is not None
         self.network.flat_parameters[...] = first
-        self._given_rate(shown)
+        self._optimizer.learn(shown[0].given)
+        self._optimizer.infer(shown[0])
         if self._set is None:
             self._of_training["stand in"] = True
             self._set = np.concatenate([s.x for s in shown]), np.concatenate([s.y for s in shown]), None
@@ -312,14 +337,9 @@ class OwnWatch(OwnEpochs):
         """Whether the object has an update of its own, which was looked at; else two steps of the user's loop tell its rule."""
         return self._understood is not None and self._understood.own.update is not None
 
-    def _given_rate(self, steps: list[Step]) -> None:
-        self._learn_rate(steps[0].given)
-        if np.isnan(self._optimizer.rate):
-            self._infer_rate(steps[0])
-
     def _play(self, step: Step) -> None:
         optimizer, network = self._optimizer, self.network
-        self._learn_rate(step.given)
+        optimizer.learn(step.given, self._of_training.get("rate"))
         if step.before is None or step.after is None or step.x is None or step.y is None:
             if self._adapter.due:
                 self._adapter.pass_over()
@@ -327,7 +347,7 @@ class OwnWatch(OwnEpochs):
                 network.skip(optimizer)
             return
         first = self._adapter.step == 0
-        self._infer_rate(step)
+        optimizer.infer(step)
         if first:
             self._recorder.update_manifest({"optimizer": of_optimizer(optimizer)})
         gradients = step.gradients
@@ -341,34 +361,3 @@ class OwnWatch(OwnEpochs):
             name = next(name for name, part in network.slices.items() if bad[part].any())
             facts = found(name, "gradient", "the backward", gradients[network.slices[name]], {})
             self._adapter.nonfinite(self._adapter.step - 1, {**facts, "sample": None})
-
-    def _learn_rate(self, given: Mapping[str, Any]) -> None:
-        """Rate and penalty of the update, by what it is called with or by what the object keeps."""
-        assert self._understood is not None
-        own, optimizer = self._understood.own, self._optimizer
-        rate = (
-            self._rate or given.get("rate") or own.number(ROLES["rate"], 0.0) or self._of_training.get("rate")
-        )
-        if isinstance(rate, int | float | np.number) and rate:
-            optimizer.rate = float(rate)
-        decay, samples = given.get("decay"), given.get("samples")
-        if isinstance(samples, int | np.integer) and samples > 0:
-            optimizer.samples = int(samples)
-        if isinstance(decay, int | float | np.number):
-            optimizer.l2 = float(decay)
-        elif "decay" not in given and self._understood.rule and self._understood.rule.decay:
-            optimizer.l2 = self._understood.rule.decay * optimizer.samples
-
-    def _infer_rate(self, step: Step) -> None:
-        """Where nothing says the rate, it is the one that the first update had."""
-        if np.isfinite(self._optimizer.rate) or step.before is None or step.after is None:
-            return
-        if step.gradients is None:  # the gradient is what has changed, and the rate in it
-            self._optimizer.rate = 1.0
-            return
-        moved = step.before.astype(np.float64) - step.after
-        square = float(step.gradients @ step.gradients)
-        rate = abs(float(moved @ step.gradients)) / square if square > 0 else 0.0
-        if rate > 0 and np.isfinite(rate):
-            self._optimizer.rate = float(f"{rate:.6g}")
-            self._recorder.update_manifest({"rate_inferred": self._optimizer.rate})

@@ -21,6 +21,7 @@ _BY_NAME = (
     ("a factor", Kind.WRONG_GRADIENT_SCALE),
     ("the transpose forgotten", Kind.TRANSPOSE_FORGOTTEN),
     ("the product transposed", Kind.REVERSED_PRODUCT),
+    ("(samples,) against", Kind.TARGET_SHAPE_BROADCAST),
 )
 """What a mistake's name must contain; the first that fits."""
 
@@ -31,7 +32,21 @@ _BY_PART = {
     "passed back": Kind.WRONG_ERROR_PASSED_BACK,
     "weight": Kind.WRONG_WEIGHT_GRADIENT,
     "bias": Kind.WRONG_BIAS_GRADIENT,
+    "softmax": Kind.WRONG_AXIS,
 }
+
+_OF_A_DERIVATIVE = (
+    "derivative missing",
+    "derivative) missing",
+    "taken at",
+    "in place of",
+    "derivative too many",
+)
+_OF_A_DELTA = {
+    ("output error", "BP1"): Kind.WRONG_LOSS_GRADIENT,
+    ("backward", "BP2"): Kind.WRONG_ERROR_PASSED_BACK,
+}
+"""Of classes of one's own, whose deltas hold the derivatives of loss and activation in one product."""
 
 _OF_SHAPES = ("shape", "broadcast", "aligned")
 """Words of the errors that NumPy raises for shapes that do not fit."""
@@ -63,10 +78,15 @@ def wrong_gradient(run: Run, found: Findings) -> Cause | None:
 
 
 def _kind(finding: Finding) -> Kind:
-    if finding.evidence["part"] == "backward" and any(word in finding.message for word in _OF_SHAPES):
+    raised = finding.evidence["part"] == "backward" and not finding.evidence["mistakes"]
+    if raised and any(word in finding.message for word in _OF_SHAPES):
         return Kind.SHAPE_MISMATCH
     names = " ".join([finding.message, *(mistake["name"] for mistake in finding.evidence["mistakes"][:1])])
     for words, kind in _BY_NAME:
         if words in names:
             return kind
-    return _BY_PART.get(str(finding.evidence["part"]), Kind.WRONG_GRADIENT)
+    part = str(finding.evidence["part"])
+    of_delta = _OF_A_DELTA.get((part, str(finding.evidence["equation"]))) if "is wrong" in names else None
+    if of_delta and any(words in names for words in _OF_A_DERIVATIVE):
+        return Kind.ACTIVATION_DERIVATIVE
+    return of_delta or _BY_PART.get(part, Kind.WRONG_GRADIENT)

@@ -137,7 +137,10 @@ def _gradcheck(subject: Subject) -> GradCheck:
             raise NotApplicable(f"it would take about {expected:.0f} s: nndebug gradcheck")
     if own := getattr(subject.original, "check_gradients", None):
         # It stands for an object of the user's own, which has its own gradients and its own update.
-        found: GradCheck = own(x, y, samples)
+        try:
+            found: GradCheck = own(x, y, samples)
+        except UserError as error:  # it raises on these samples: the part `batch` says at which sizes
+            raise NotApplicable(str(error)) from error
         return found
     return gradcheck(subject.original, x, y, optimizer=subject.optimizer, samples=samples)
 

@@ -70,6 +70,7 @@ class Mirror:
         self.input = np.empty((0, 0), self.dtype)
         self.output_gradient = np.zeros((1, 1), self.dtype)
         self._target: list[Array | None] = [None]
+        self._by_formula = False
 
     # --- as a network ----------------------------------------------------------------------------------------
 
@@ -95,11 +96,22 @@ class Mirror:
             self.gradients[name][...] = value
 
     def differentiate(self, x: Array, target: Array, *, input_gradient: bool = True) -> Array:
-        """Forward by the layers, gradients by the user's code; returns the output."""
+        """Forward by the layers, gradients by the user's code; returns the output.
+
+        A twin and a copy in training mode take those of the layers: what looks at states or trains for a try asks what the
+        network can do, and not whether its code is right.
+        """
         output = self.forward(x)
         encoded = self.loss.encode(target, output.shape[1], self.dtype)
         self._target = [encoded]
-        self.backward(self.loss.gradient(output, encoded), input_gradient=input_gradient)
+        gradient = self.loss.gradient(output, encoded)
+        if not (self._by_formula or self.training):
+            self.backward(gradient, input_gradient=input_gradient)
+            return output
+        for layer in reversed(self.layers):
+            if isinstance(layer, Dense):
+                layer.differentiate(gradient)
+            gradient = layer.backward(gradient)
         return output
 
     def check_gradients(self, x: Array, y: Array, samples: int | None) -> GradCheck:
@@ -138,9 +150,9 @@ class Mirror:
         return other
 
     def twin(self) -> Mirror:
-        """The same parameters with buffers of its own."""
+        """The same parameters with buffers of its own; all of it by the layers, for what only looks at states."""
         other = Mirror(self.understood, self.dtype, self.flat_parameters)
-        other._target = self._target
+        other._target, other._by_formula = self._target, True
         return other
 
     def describe(self) -> str:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ...gradcheck.update import Rule
 from ...signals import Array
+from ..attributes.model import OwnModel
+from ..attributes.names import ROLES
 
 if TYPE_CHECKING:
     from .calls import Step
@@ -48,7 +50,9 @@ class OwnOptimizer:
     """The update of a user's class, as observers, replay and preflight take an optimiser.
 
     Args:
+        own: the object.
         rule: what it does with a gradient; None where that is not known.
+        rate: the learning rate if the user says it.
 
     Attributes:
         kind: `sgd`, `momentum`, `adam`, or `own`.
@@ -57,14 +61,47 @@ class OwnOptimizer:
         momentum, beta1, beta2, epsilon: where the rule has them.
     """
 
-    def __init__(self, rule: Rule | None) -> None:
+    def __init__(self, own: OwnModel, rule: Rule | None, rate: float | None = None) -> None:
         self.kind = rule.kind if rule else "own"
         self.rate, self.l2, self.samples = np.nan, 0.0, 1
         for name in ("momentum", "beta1", "beta2", "epsilon"):
             if rule and getattr(rule, name):
                 setattr(self, name, getattr(rule, name))
-        self._rule = rule
+        self._network: Any = own  # by this name copies of an optimiser leave it behind
+        self._rule, self._said = rule, rate
         self._state: dict[str, Any] = {}
+
+    def learn(self, given: Mapping[str, Any], usual: Any = None) -> None:
+        """Takes rate and penalty over from what an update is called with, or from what the object keeps.
+
+        Args:
+            given: what it is called with, by role.
+            usual: the rate that the whole training was called with.
+        """
+        own = self._network
+        rate = self._said or given.get("rate") or own.number(ROLES["rate"], 0.0) or usual
+        if isinstance(rate, int | float | np.number) and rate:
+            self.rate = float(rate)
+        decay, samples = given.get("decay"), given.get("samples")
+        if isinstance(samples, int | np.integer) and samples > 0:
+            self.samples = int(samples)
+        if isinstance(decay, int | float | np.number):
+            self.l2 = float(decay)
+        elif "decay" not in given and self._rule and self._rule.decay:
+            self.l2 = self._rule.decay * self.samples
+
+    def infer(self, step: Step) -> None:
+        """Where nothing says the rate, it is the one that the first update had."""
+        if np.isfinite(self.rate) or step.before is None or step.after is None:
+            return
+        if step.gradients is None:  # the gradient is what has changed, and the rate in it
+            self.rate = 1.0
+            return
+        moved = step.before.astype(np.float64) - step.after
+        square = float(step.gradients @ step.gradients)
+        rate = abs(float(moved @ step.gradients)) / square if square > 0 else 0.0
+        if rate > 0 and np.isfinite(rate):
+            self.rate = float(f"{rate:.6g}")
 
     def penalty(self, network: Any) -> float:
         """λ/(2n) Σ w² over the weights."""

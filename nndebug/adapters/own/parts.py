@@ -52,15 +52,23 @@ class Dense(Layer):
     def __init__(self, name: str, inputs: int, units: int) -> None:
         super().__init__(name)
         self.inputs, self.units = inputs, units
+        self._input = np.empty((0, 0))
 
     def forward(self, x: Array) -> Array:
-        z: Array = x.reshape(len(x), -1) @ self.parameters["weight"]
+        self._input = x.reshape(len(x), -1)
+        z: Array = self._input @ self.parameters["weight"]
         return z + self.parameters["bias"] if "bias" in self.parameters else z
 
     def backward(self, gradient: Array) -> Array:
         """dLoss/dx (batch, inputs) from dLoss/dz (batch, units)."""
         passed: Array = gradient @ self.parameters["weight"].T
         return passed
+
+    def differentiate(self, gradient: Array) -> None:
+        """Fills the gradients from dLoss/dz (batch, units)."""
+        self.gradients["weight"][...] = self._input.T @ gradient
+        if "bias" in self.gradients:
+            self.gradients["bias"][...] = gradient.sum(axis=0)
 
 
 class Activation(Layer):

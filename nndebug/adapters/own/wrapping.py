@@ -14,6 +14,9 @@ from typing import Any
 
 from ...errors import UserError
 
+_CLASS: Any = object.__dict__["__class__"]
+"""Sets an object's class, whatever the class says of its attributes."""
+
 Called = Callable[[str, Callable[..., Any], tuple[Any, ...], dict[str, Any]], Any]
 """Gets name, the method itself, and what it was called with; calls it and returns what it returns."""
 
@@ -62,7 +65,7 @@ class Wrapped:
             return
         if self._sub is not None:
             try:
-                object.__setattr__(self._model, "__class__", self._sub)
+                _CLASS.__set__(self._model, self._sub)
             except TypeError as error:
                 raise UserError(
                     f"the methods of a {self._kind.__name__} cannot be watched: {error}",
@@ -80,7 +83,7 @@ class Wrapped:
             return
         self._on = False
         if self._sub is not None and type(self._model) is self._sub:
-            object.__setattr__(self._model, "__class__", self._kind)
+            _CLASS.__set__(self._model, self._kind)
         holder = self._holder
         for name, stand_in in self._stand_ins.items():
             if holder is not None and holder.get(name) is stand_in:
@@ -129,14 +132,19 @@ class Wrapped:
 
         def reduce(this: Any, protocol: Any) -> Any:
             """As of the class itself: a pickle finds it by name, and a copy is not watched."""
-            object.__setattr__(this, "__class__", kind)
+            _CLASS.__set__(this, kind)
             try:
                 return this.__reduce_ex__(protocol)
             finally:
-                object.__setattr__(this, "__class__", sub)
+                _CLASS.__set__(this, sub)
 
         members = {name: method(name) for name in names}
-        same = {"__module__": kind.__module__, "__qualname__": kind.__qualname__, "__doc__": kind.__doc__}
+        same = {
+            "__module__": kind.__module__,
+            "__qualname__": kind.__qualname__,
+            "__doc__": kind.__doc__,
+            "__class__": property(lambda this: kind),
+        }
         try:
             make: Any = type(kind)  # its metaclass
             sub: type = make(
