@@ -63,6 +63,10 @@ class Recorder:
         """Records what is known of an epoch as a whole, after `step` updates."""
         self._append({"kind": "epoch", "step": step, "epoch": number, "data": {RUN: data}})
 
+    def of_rank(self, step: int, epoch: int, **facts: Any) -> None:
+        """Records what the ranks are merged and compared by (`nndebug.ranks`); no quantity of this run."""
+        self._append({"kind": "rank", "step": step, "epoch": epoch, "data": {}, **facts})
+
     def event(self, event: str, step: int, epoch: int, **facts: Any) -> None:
         """Records something that happened once."""
         self._append({"kind": "event", "event": event, "step": step, "epoch": epoch, **facts})

@@ -108,11 +108,15 @@ class Run:
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> Run:
-        """Reads a run folder, also while it is being written.
+        """Reads a run folder, also while it is being written; of a folder of ranks (`rank-0000`, …), all of them as one run.
 
         Raises:
             UserError: no such folder, not a run, broken, or written by a newer nndebug.
         """
+        from .ranks import is_parent, merged
+
+        if is_parent(Path(folder)):
+            return merged(Path(folder))
         run = cls(read_manifest(folder), folder)
         run._read_beside(Path(folder))
         try:

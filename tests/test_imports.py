@@ -22,7 +22,7 @@ SUMMARIES = {
     f"nndebug.{name}"
     for name in (
         *("errors", "signals", "strict_json", "stats", "histogram", "schedule", "series"),
-        *("chance", "rows", "deaths", "hardest", "probe"),
+        *("chance", "rows", "deaths", "hardest", "probe", "look"),
     )
 }
 RECORDING = {*SUMMARIES, "nndebug.atomic", "nndebug.epochs", "nndebug.storage", "nndebug.run"}
@@ -46,8 +46,16 @@ ALLOWED = {
     "nndebug.storage": {"numpy", *RECORDING},
     # `run.plot` is a door to the house for somebody at a prompt, used by nothing inside.
     "nndebug.run": {
-        *("numpy", *RECORDING, "nndebug.preflight.result", "nndebug.trials.result", "nndebug.report.pictures")
+        *(
+            "numpy",
+            *RECORDING,
+            "nndebug.preflight.result",
+            "nndebug.trials.result",
+            "nndebug.report.pictures",
+        ),
+        "nndebug.ranks",
     },
+    "nndebug.ranks": {"numpy", *RECORDING},
     "nndebug.recorder": {"numpy", *RECORDING, "nndebug.preflight.result"},
     "nndebug.preflight": {"numpy", *SUMMARIES, "nndebug.gradcheck", "nndebug.adapters.layered"},
     "nndebug.preflight.result": {*SUMMARIES, "nndebug.gradcheck.result"},

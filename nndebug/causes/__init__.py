@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ..findings import Cause, Severity
-from . import backward, data, dynamics, evaluation, initial, length, output, structure, update
+from . import backward, data, dynamics, evaluation, initial, length, output, ranks, structure, update
 from .evidence import Findings, cause
 from .vocabulary import Kind
 
@@ -52,6 +52,10 @@ LOOKS: tuple[Look, ...] = (
     update.wrong_update,
     update.wrong_slope,
     update.frozen_parameters,
+    ranks.ranks_diverge,
+    ranks.rank_stopped,
+    ranks.rank_data,
+    ranks.rank_slow,
     structure.wrong_hidden_activation,
     dynamics.lr_too_high,
     dynamics.lr_too_low,

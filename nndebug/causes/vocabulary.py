@@ -72,6 +72,11 @@ class Kind(StrEnum):
     WRONG_UPDATE = "wrong_update", "an update that is not what rate and gradient say"
     WRONG_LOOP_ORDER = "wrong_loop_order", "a training step whose parts come in the wrong order"
     WRONG_MODE = "wrong_mode", "training in evaluation mode"
+    # several processes
+    RANKS_DIVERGE = "ranks_diverge", "processes that should train one network and do not"
+    RANK_STOPPED = "rank_stopped", "a process that ended before the others"
+    RANK_DATA = "rank_data", "a process that does not train on the data it should"
+    RANK_SLOW = "rank_slow", "a process that the others wait for"
     # dynamics
     LR_TOO_HIGH = "lr_too_high", "a learning rate that is too high"
     LR_TOO_LOW = "lr_too_low", "a learning rate that is too low"

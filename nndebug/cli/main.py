@@ -24,6 +24,7 @@ COMMANDS = (
     "fix",
     "report",
     "compare",
+    "merge",
     "watch",
     "export",
     "rule",

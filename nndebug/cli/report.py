@@ -47,6 +47,7 @@ def draw(recorded: Run, folder: Path, dpi: int) -> tuple[Path, ...]:
 
 
 def run(args: argparse.Namespace) -> int:
+    from ..ranks import is_parent
     from ..report import write
     from ..run import Run
 
@@ -59,7 +60,8 @@ def run(args: argparse.Namespace) -> int:
     if args.png and args.png.exists() and not args.png.is_dir():
         raise UserError(f"{args.png} is a file, figures need a folder", help="choose another folder")
     into_a_folder(args.output)
-    if not (args.run / "manifest.json").exists() and any(args.run.glob("**/manifest.json")):
+    is_run = is_parent(args.run) or (args.run / "manifest.json").exists()
+    if not is_run and any(args.run.glob("**/manifest.json")):
         return _index(args)
     recorded = Run.load(args.run)
     epochs = recorded.epochs

@@ -11,14 +11,17 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ...look import ROWS
 from ...recorder import Recorder
 from ...signals import RUN
 from ...stats import Moments
+from .cleared import Cleared
 from .losses import Backwards, LossCall, read
 from .measuring import Measuring
 from .modules import activation_of, describe, describe_sites, kind_of, named, own_parameters, plain
+from .ranks import Rank, RankNotes, local
 from .targets import OF_CLASSES, Targets
-from .window import ROWS, Window
+from .window import Window
 
 Values = dict[str, dict[str, float]]
 
@@ -36,6 +39,7 @@ class TorchAdapter:
         model: a `torch.nn.Module`.
         optimizers: those that train it; the first one counts the steps.
         recorder: where rows go.
+        rank: which of several processes this is; None where it trains alone.
 
     Attributes:
         step: the next update.
@@ -43,7 +47,14 @@ class TorchAdapter:
         seconds: time spent on recorded steps.
     """
 
-    def __init__(self, torch: Any, model: Any, optimizers: tuple[Any, ...], recorder: Recorder) -> None:
+    def __init__(
+        self,
+        torch: Any,
+        model: Any,
+        optimizers: tuple[Any, ...],
+        recorder: Recorder,
+        rank: Rank | None = None,
+    ) -> None:
         self._torch, self.model, self.optimizers, self.recorder = torch, model, optimizers, recorder
         self.step, self.epoch, self.seconds = 0, 1, 0.0
         self.targets = Targets()
@@ -54,12 +65,13 @@ class TorchAdapter:
         self._measuring = Measuring(torch)
         self._moments: dict[tuple[str, str], Moments] = {}
         self._row: Values = {}
-        self._probe: Values = {}
         self._window = Window()
         self.last_window = Window()
         self._before: dict[str, Any] = {}
-        self._own: dict[str, Any] = {}
-        self._last: dict[str, Any] = {}
+        self._cleared = Cleared(torch)
+        self._rank, self._notes = rank, RankNotes(torch)
+        # The windows of all ranks together are one.
+        self._window_rows = ROWS / (rank.world if rank else 1)
         self._failed = False
         self._backwards = Backwards(torch.autograd, self._guarded(self._on_backward))
         self._always: list[Any] = []
@@ -114,7 +126,8 @@ class TorchAdapter:
         tier = self.recorder.schedule.tier(self.step)
         if tier is None:
             return
-        self._row, self._probe, self._moments = {}, {}, {}
+        self._row, self._moments = {}, {}
+        self._notes.begin()
         if not self._compiled:  # a hook inside would make the compiler compile again
             for name, module in self._modules.items():
                 if own_parameters(module) or activation_of(module) or not self._order:
@@ -122,8 +135,9 @@ class TorchAdapter:
                     self._once.append(module.register_forward_hook(observe))
         if self.step < UNCLEARED:
             for name, parameter in self.parameters().items():
-                own = self._guarded(lambda gradient, n=name: self._on_gradient(n, gradient))
-                self._once.append(parameter.register_hook(own))
+                if not hasattr(parameter, "to_local"):  # a sharded one takes no part in the pass itself
+                    own = self._guarded(lambda g, n=name, p=parameter: self._cleared.added(n, p, g))
+                    self._once.append(parameter.register_hook(own))
 
     def _disarm(self) -> None:
         for handle in self._once:
@@ -157,6 +171,8 @@ class TorchAdapter:
                     self._guarded(lambda gradient: self._ask(site, "output_gradient.", gradient))
                 )
         if given is not None and name == self._order[0]:
+            if self._rank:
+                self._notes.saw(given)
             self._window.rows += len(given) if given.ndim else 0
             if given.is_floating_point():
                 self._ask(site, "input.", given)
@@ -166,15 +182,6 @@ class TorchAdapter:
             self._values(RUN).update(
                 {"replay.moved": 0.0, "replay.no_backward": 0.0, "replay.evaluating": evaluating}
             )
-
-    def _on_gradient(self, name: str, gradient: Any) -> None:
-        """What one backward pass adds to a parameter's gradient."""
-        own = gradient.detach().reshape(-1)[:4096].clone()
-        if name in self._own:
-            own = (
-                own + self._own[name]
-            )  # several passes before one update: accumulation, or a shared parameter
-        self._own[name] = own
 
     def _on_backward(self, tensors: Any) -> None:
         """What the loss was, before its gradients are computed."""
@@ -190,6 +197,9 @@ class TorchAdapter:
         if due:
             value, size = self._value(call)
             self._measuring.moments(value.reshape(1), lambda m: self._values(RUN).update({"loss": m.mean}))
+            if self._rank:
+                self._values(RUN)["loss.count"] = size
+                self._notes.backward()
             self._window.losses.append((value, size))
             if call.kind in OF_CLASSES and call.output.ndim == 2:
                 self._window.predicted.append(call.output.detach().argmax(dim=1))
@@ -222,47 +232,37 @@ class TorchAdapter:
         tier = self.recorder.schedule.tier(self.step)
         if tier is not None:
             self._values(RUN)["learning_rate"] = float(self.optimizers[0].param_groups[0].get("lr", 0.0))
-            for name, value in self.parameters().items():
+            parameters = self.parameters()
+            for name, value in parameters.items():
                 if value.grad is not None and not value.grad.is_sparse and not with_closure:
                     self._ask(name, "gradient.", value.grad)
                 if tier == 1:
-                    self._before[name] = value.detach().clone()
-            if self._own and not with_closure:
-                self._compare_own()
+                    self._before[name] = local(value.detach()).clone()
+            if self.step < UNCLEARED and not with_closure:
+                self._values(RUN).update(self._cleared.compare(parameters))
+            self._cleared.forget()
         self.seconds += time.perf_counter() - started
-
-    def _compare_own(self) -> None:
-        """Were the gradients that the update uses those of the passes since the last update?"""
-        torch, own, parameters = self._torch, self._own, self.parameters()
-        shared = [n for n in own if n in parameters and parameters[n].grad is not None]
-        if not shared:
-            return
-        now = torch.cat([parameters[n].grad.detach().reshape(-1)[:4096].float() for n in shared])
-        alone = torch.cat([own[n].float() for n in shared])
-        size = torch.linalg.vector_norm(alone).clamp_min(1e-30)
-        self._values(RUN)["replay.own"] = float(torch.linalg.vector_norm(now - alone) / size)
-        if self._last.keys() >= set(shared):
-            before = torch.cat([self._last[n] for n in shared])
-            self._values(RUN)["replay.leftover"] = float(
-                torch.linalg.vector_norm(now - before - alone) / size
-            )
-        self._last = {n: parameters[n].grad.detach().reshape(-1)[:4096].float().clone() for n in shared}
-        self._own = {}
 
     def _after_step(self) -> None:
         started = time.perf_counter()
         step, tier = self.step, self.recorder.schedule.tier(self.step)
+        lasted = self._notes.lasted()
         if tier is not None:
             self._disarm()
             for name, value in self.parameters().items() if tier == 1 else ():
                 if (before := self._before.get(name)) is not None:
                     self._ask(name, "weight.", before)
-                    self._ask(name, "update.", value.detach() - before)
+                    self._ask(name, "update.", local(value.detach()) - before)
+            if self._rank:
+                self._values(RUN).update(self._notes.figures(lasted))
+                for name, check in self._notes.checks(self._before).items():
+                    self._values(name)["weight.check"] = check
             self._before = {}
             self._measuring.flush()
             self._write(step, tier)
         self.step += 1
         self._arm()
+        self._notes.end()
         self.seconds += time.perf_counter() - started
 
     def _write(self, step: int, tier: int) -> None:
@@ -277,19 +277,26 @@ class TorchAdapter:
                 continue
             else:
                 self._values(site).update(moments.summary(prefix))
+            if self._rank:
+                self._values(site)[f"{prefix}count"] = moments.count
         for name in self.parameters():
             before, change = self._moments.get((name, "weight.")), self._moments.get((name, "update."))
             if before and change and not name.endswith("bias") and before.norm > 0:
                 self._values(name)["update_ratio"] = change.norm / before.norm
-        if step == 0 or self._window.rows >= ROWS:
+        if step == 0 or self._window.rows >= self._window_rows:
             self._judge(step)
+        elif self._rank:
+            self.recorder.of_rank(step, self.epoch, keys=self._notes.keys)
         self.recorder.step(step, self.epoch, self._row)
         self._find_nonfinite(step)
         self._moments = {}
 
     def _judge(self, step: int) -> None:
         """Writes what the window showed as the state before this step, and begins a new one."""
-        rows: Values = {RUN: self._window.run_row(), **self._window.site_rows()}
+        look = self._window.look()
+        if self._rank:
+            self.recorder.of_rank(step, self.epoch, keys=self._notes.keys, look=look.to_json())
+        rows: Values = look.figures()
         for (site, prefix), moments in self._moments.items():
             if prefix == "preactivation.":
                 figures = moments.summary("probe.preactivation.")
@@ -298,7 +305,7 @@ class TorchAdapter:
                 )
         self.recorder.probe(step, self.epoch, rows)
         self.recorder.update_manifest(self.targets.facts())
-        if self._window.rows >= ROWS:
+        if self._window.rows >= self._window_rows:
             self.last_window, self._window = self._window, Window()
 
     def _find_nonfinite(self, step: int) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ...stats import Moments
+from .ranks import local
 
 Use = Callable[[Moments], None]
 
@@ -29,7 +30,7 @@ class Measuring:
     def moments(self, tensor: Any, use: Use) -> None:
         """Asks for the moments of all entries of a tensor as they are now; `use` gets them at the next flush."""
         torch = self._torch
-        flat = tensor.detach()
+        flat = local(tensor.detach())
         if flat.is_complex() or flat.numel() == 0 or flat.layout is not torch.strided:
             return
         if flat.dtype not in (torch.float32, torch.float64):

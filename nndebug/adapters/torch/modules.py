@@ -36,17 +36,16 @@ KINDS = {
 }
 """Class of a module → kind of layer in the words of the core; others keep their class's name."""
 
-WRAPPERS = ("_orig_mod.", "module.")
-"""What compiling and data parallelism put before the names of a model's parts."""
+WRAPPERS = ("_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module")
+"""What compiling, sharding and checkpoints put into the names of a model's parts; data parallelism puts `module` first."""
 
 WIDTHS = {"inputs": ("in_features", "in_channels"), "units": ("out_features", "out_channels", "num_features")}
 
 
 def plain(name: str) -> str:
     """The name that a part has in the user's own model."""
-    for wrapper in WRAPPERS:
-        name = name.replace(wrapper, "")
-    return name
+    parts = [part for part in name.split(".") if part not in WRAPPERS]
+    return ".".join(parts[1:] if parts[:1] == ["module"] else parts)
 
 
 def own_parameters(module: Any) -> dict[str, Any]:

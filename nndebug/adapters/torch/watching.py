@@ -17,6 +17,7 @@ from ...signals import Array
 from .adapter import TorchAdapter
 from .epochs import Epochs
 from .modules import describe, describe_sites, plain
+from .ranks import is_sharded, local, rank_of
 
 ENTRIES = 65_536
 """Entries of a parameter that its histogram is made of: a stride through it says the same as all of them."""
@@ -27,7 +28,8 @@ class TorchWatch(Session):
 
     Args:
         model: a `torch.nn.Module`.
-        folder, schedule, name, report, png, strict: see `Session`.
+        folder, schedule, name, report, png, strict: see `Session`. One of several processes that train together records
+            into `rank-NNNN` in the folder; only the first draws.
         optimizer: one, or several in the order in which they step; the first one counts the steps.
         loss: the loss module or function, for its name; what it is given is seen by itself.
 
@@ -51,10 +53,13 @@ class TorchWatch(Session):
         torch = sys.modules["torch"]
         self.model = model
         optimizers = _optimizers(torch, optimizer)
-        super().__init__(
-            _manifest(torch, model, optimizers, loss), folder, schedule, name, report, png, strict
-        )
-        self._adapter = TorchAdapter(torch, model, optimizers, self._recorder)
+        manifest, rank = _manifest(torch, model, optimizers, loss), rank_of(torch)
+        if rank is not None:
+            manifest |= {"rank": rank.number, "world": rank.world, "sharded": is_sharded(model)}
+            folder = None if folder is None else Path(folder) / rank.folder
+            report = report and rank.number == 0  # the others' would be a thousand times the same page
+        super().__init__(manifest, folder, schedule, name, report, png, strict)
+        self._adapter = TorchAdapter(torch, model, optimizers, self._recorder, rank)
         self._epochs = Epochs(torch.utils.data.DataLoader, lambda: self._adapter.step, self._guarded_end)
         self._ended_at = 0
         self._recorder.epoch(0, 0, {}, {})
@@ -106,7 +111,7 @@ class TorchWatch(Session):
     def _arrays(self) -> dict[str, Array]:
         arrays: dict[str, Array] = {}
         for name, value in self._adapter.parameters().items():
-            flat = value.detach().reshape(-1)
+            flat = local(value.detach()).reshape(-1)
             some = flat[:: max(1, flat.numel() // ENTRIES)].float().cpu().numpy()
             arrays[f"{name}/weight.histogram"] = ExponentHistogram.of(some).counts
         classes = int(self.run.manifest.get("classes") or 0)

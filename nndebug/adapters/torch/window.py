@@ -1,7 +1,7 @@
 """What the last few hundred training samples showed: the stand-in for a probe batch where only training batches are to be seen.
 
 A model is never run for its own sake here, so nothing that it counts, draws or averages is touched. One batch is too few to
-judge by (at batch 10 a fifth of the units of a healthy network is silent); a window holds at least `ROWS` samples.
+judge by; a window holds at least `look.ROWS` samples, those of all processes together.
 """
 
 from __future__ import annotations
@@ -11,9 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from ...look import Look
 from ...signals import Array
-
-ROWS = 512
 
 _FLAT = 0.01
 """A unit is saturated where its derivative is below this share of the activation's largest derivative."""
@@ -23,7 +22,7 @@ CHANNELS_FIRST = ("conv1d", "conv2d", "conv3d", "batch_norm")
 
 @dataclass
 class Window:
-    """Sums over the samples seen since the last row.
+    """Sums over the samples seen since the last row, where the tensors are.
 
     Attributes:
         rows: samples so far.
@@ -37,7 +36,6 @@ class Window:
     rows: int = 0
     losses: list[tuple[Any, int]] = field(default_factory=list)
     fired: dict[str, Any] = field(default_factory=dict)
-    fires: dict[str, Any] = field(default_factory=dict)
     saturated: dict[str, tuple[Any, int]] = field(default_factory=dict)
     zeros: dict[str, tuple[Any, int]] = field(default_factory=dict)
     predicted: list[Any] = field(default_factory=list)
@@ -69,40 +67,33 @@ class Window:
             flat, count = self.saturated.get(site, (0, 0))
             self.saturated[site] = flat + (slope < _FLAT).sum(), count + values.numel()
 
-    def run_row(self) -> dict[str, float]:
-        """Figures of the whole run, and an end of the window's losses."""
-        row: dict[str, float] = {}
-        if self.losses:
-            sizes = np.array([size for _, size in self.losses], float)
-            values = np.array([float(value) for value, _ in self.losses])
-            row["probe.loss"] = float((values * sizes).sum() / sizes.sum())
-        if self.predicted:
-            predicted = np.concatenate([p.cpu().numpy() for p in self.predicted])
-            labels = np.concatenate([y.cpu().numpy() for y in self.labels])
-            shares = np.bincount(predicted) / len(predicted)
-            row["probe.accuracy"] = float(np.mean(predicted == labels))
-            row["probe.top_class"] = int(shares.argmax())
-            row["probe.top_class_share"] = float(shares.max())
-        return row
+    def look(self) -> Look:
+        """The window in plain numbers."""
+        predicted, labels = self._classes()
+        classes, counts = np.unique(predicted, return_counts=True)
+        return Look(
+            rows=self.rows,
+            loss=sum(float(value) * size for value, size in self.losses),
+            losses=sum(size for _, size in self.losses),
+            fired={site: fired.cpu().numpy() for site, fired in self.fired.items()},
+            zeros={site: (int(zero), count) for site, (zero, count) in self.zeros.items()},
+            saturated={site: (int(flat), count) for site, (flat, count) in self.saturated.items()},
+            predicted={int(label): int(count) for label, count in zip(classes, counts)},
+            right=int(np.count_nonzero(predicted == labels)),
+        )
 
-    def site_rows(self) -> dict[str, dict[str, float]]:
-        """Figures of the sites; silent units only where enough samples were seen."""
-        rows: dict[str, dict[str, float]] = {}
-        for site, (zero, count) in self.zeros.items():
-            rows.setdefault(site, {})["probe.zero_share"] = float(zero) / count
-        for site, (flat, count) in self.saturated.items():
-            rows.setdefault(site, {})["probe.saturated_share"] = float(flat) / count
-        if self.rows >= ROWS:
-            for site, fired in self.fired.items():
-                rows.setdefault(site, {})["probe.silent_units"] = int((~fired).sum())
-        return rows
+    def _classes(self) -> tuple[Array, Array]:
+        if not self.predicted:
+            return np.empty(0, np.int64), np.empty(0, np.int64)
+        return tuple(
+            np.concatenate([p.cpu().numpy() for p in kept]) for kept in (self.predicted, self.labels)
+        )  # type: ignore[return-value]
 
     def confusion(self, classes: int) -> Array | None:
         """(classes, classes) counts of label against prediction."""
         if not self.predicted or not classes:
             return None
-        predicted = np.concatenate([p.cpu().numpy() for p in self.predicted])
-        labels = np.concatenate([y.cpu().numpy() for y in self.labels])
+        predicted, labels = self._classes()
         kept = (labels >= 0) & (labels < classes) & (predicted < classes)
         counts = np.bincount(labels[kept] * classes + predicted[kept], minlength=classes**2)
         return counts.reshape(classes, classes)
