@@ -18,6 +18,7 @@ class Schedule:
     Attributes:
         interval: steps between records of tier 0.
         dense: so many first steps record everything.
+        every: so many first steps are recorded, those after `dense` by tier 0.
         tier1: steps between records of tier 1.
         thin_after: the last step at which `interval` and `tier1` hold.
         thin_interval: steps between records of tier 0 after that.
@@ -28,6 +29,7 @@ class Schedule:
 
     interval: int = 10
     dense: int = 50
+    every: int = 50
     tier1: int = 50
     thin_after: int = 1000
     thin_interval: int = 250
@@ -48,11 +50,13 @@ class Schedule:
         early = step <= self.thin_after
         if step < self.dense or step % (self.tier1 if early else self.thin) == 0:
             return 1
+        if step < self.every:
+            return 0
         return 0 if step % (self.interval if early else self.thin_interval) == 0 else None
 
     def next_due(self, step: int) -> int:
         """The first step, from this one on, at which a tier is due."""
-        if step < self.dense:
+        if step < max(self.dense, self.every):
             return step
         early = min(_next_multiple(step, self.interval), _next_multiple(step, self.tier1))
         if early <= self.thin_after:

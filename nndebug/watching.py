@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 from .adapters.layered import LayeredAdapter
 from .adapters.pairing import Pairing
 from .adapters.shapes import ShapeWatch
-from .adapters.torch import TorchWatch, is_module
+from .adapters.torch import DENSE, TorchWatch, is_module
 from .chance import class_labels, class_shares, loss_at_chance
 from .errors import UserError
 from .evaluation.check import EvaluationCheck
@@ -87,7 +88,15 @@ def watch(
             raise UserError(f"{word} is for an object of your own", help="leave it out")
     if is_module(network):
         return TorchWatch(
-            network, folder, schedule, name, report, png, strict, optimizer=optimizer, loss=loss
+            network,
+            folder,
+            replace(schedule, dense=DENSE),
+            name,
+            report,
+            png,
+            strict,
+            optimizer=optimizer,
+            loss=loss,
         )
     if not layered:
         from .own_watching import OwnWatch  # which is built on this module

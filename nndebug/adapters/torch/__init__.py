@@ -8,9 +8,9 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from .watching import TorchWatch
+from .watching import DENSE, TorchWatch
 
-__all__ = ["TorchWatch", "is_module"]
+__all__ = ["DENSE", "TorchWatch", "is_module"]
 
 
 def is_module(thing: Any) -> bool:

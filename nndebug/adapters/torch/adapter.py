@@ -64,6 +64,8 @@ class TorchAdapter:
         self._made: dict[int, str] = {}
         self._measuring = Measuring(torch)
         self._moments: dict[tuple[str, str], Moments] = {}
+        self._tier: int | None = None
+        self._updated: dict[str, Any] = {}
         self._row: Values = {}
         self._window = Window()
         self.last_window = Window()
@@ -123,8 +125,8 @@ class TorchAdapter:
 
     def _arm(self) -> None:
         """Attaches what the step that comes now is to be observed by."""
-        tier = self.recorder.schedule.tier(self.step)
-        if tier is None:
+        self._tier = self.recorder.schedule.tier(self.step)
+        if self._tier is None:
             return
         self._row, self._moments = {}, {}
         self._notes.begin()
@@ -187,7 +189,7 @@ class TorchAdapter:
         """What the loss was, before its gradients are computed."""
         torch = self._torch
         root = tensors if isinstance(tensors, torch.Tensor) else next(iter(tensors), None)
-        due = self.recorder.schedule.tier(self.step) is not None
+        due = self._tier is not None
         if not isinstance(root, torch.Tensor) or root.numel() != 1 or not (due or self.targets.wanting):
             return
         call = read(root)
@@ -214,7 +216,16 @@ class TorchAdapter:
             value = (call.output.detach() - call.target).square().mean()  # broadcasts as the loss does
         return value, len(call.target) if call.target is not None and call.target.ndim else 1
 
+    def _take_norm(self, name: str, norm: float) -> None:
+        self._values(name)["gradient.norm"] = norm
+        if not math.isfinite(norm):
+            self._moments[name, "gradient."] = Moments(nonfinite=1)
+
     def _ask(self, site: str, prefix: str, tensor: Any) -> None:
+        """Asks for the moments of a tensor, where this step's tier has them."""
+        if self._tier == 0 and prefix != "preactivation.":
+            return
+
         def use(moments: Moments) -> None:
             key = (site, prefix)
             if key in self._moments:
@@ -229,15 +240,16 @@ class TorchAdapter:
 
     def _before_step(self, with_closure: bool) -> None:
         started = time.perf_counter()
-        tier = self.recorder.schedule.tier(self.step)
-        if tier is not None:
+        if self._tier is not None:
             self._values(RUN)["learning_rate"] = float(self.optimizers[0].param_groups[0].get("lr", 0.0))
-            parameters = self.parameters()
-            for name, value in parameters.items():
-                if value.grad is not None and not value.grad.is_sparse and not with_closure:
-                    self._ask(name, "gradient.", value.grad)
-                if tier == 1:
-                    self._before[name] = local(value.detach()).clone()
+            parameters = self._updated = self.parameters()
+            known = {n: p.grad for n, p in parameters.items() if p.grad is not None and not p.grad.is_sparse}
+            if self._tier == 1:
+                for name, gradient in known.items() if not with_closure else ():
+                    self._ask(name, "gradient.", gradient)
+                self._before = {name: local(value.detach()).clone() for name, value in parameters.items()}
+            elif not with_closure:
+                self._measuring.norms(known, self._take_norm)
             if self.step < UNCLEARED and not with_closure:
                 self._values(RUN).update(self._cleared.compare(parameters))
             self._cleared.forget()
@@ -245,11 +257,11 @@ class TorchAdapter:
 
     def _after_step(self) -> None:
         started = time.perf_counter()
-        step, tier = self.step, self.recorder.schedule.tier(self.step)
+        step, tier = self.step, self._tier
         lasted = self._notes.lasted()
         if tier is not None:
             self._disarm()
-            for name, value in self.parameters().items() if tier == 1 else ():
+            for name, value in self._updated.items() if tier == 1 else ():
                 if (before := self._before.get(name)) is not None:
                     self._ask(name, "weight.", before)
                     self._ask(name, "update.", local(value.detach()) - before)
@@ -271,15 +283,10 @@ class TorchAdapter:
             network = {**self.recorder.run.manifest["network"], "description": describe(self.model, sites)}
             self.recorder.update_manifest({"sites": [site.to_json() for site in sites], "network": network})
         for (site, prefix), moments in self._moments.items():
-            if tier == 0 and prefix == "gradient.":
-                self._values(site)["gradient.norm"] = moments.norm
-            elif prefix != "gradient." and tier == 0 and prefix not in ("preactivation.",):
-                continue
-            else:
-                self._values(site).update(moments.summary(prefix))
+            self._values(site).update(moments.summary(prefix))
             if self._rank:
                 self._values(site)[f"{prefix}count"] = moments.count
-        for name in self.parameters():
+        for name in self._updated:
             before, change = self._moments.get((name, "weight.")), self._moments.get((name, "update."))
             if before and change and not name.endswith("bias") and before.norm > 0:
                 self._values(name)["update_ratio"] = change.norm / before.norm
@@ -304,7 +311,8 @@ class TorchAdapter:
                     {k: v for k, v in figures.items() if not k.endswith((".norm", ".zero_share"))}
                 )
         self.recorder.probe(step, self.epoch, rows)
-        self.recorder.update_manifest(self.targets.facts())
+        if self.targets.changed:
+            self.recorder.update_manifest(self.targets.facts())
         if self._window.rows >= self._window_rows:
             self.last_window, self._window = self._window, Window()
 

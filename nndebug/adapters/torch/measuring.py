@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ...stats import Moments
@@ -44,6 +44,16 @@ class Measuring:
         zeros = torch.count_nonzero(flat == 0).double()
         self._figures.append(torch.stack([mean, spread, low.double(), high.double(), zeros]))
         self._uses.append((flat.numel(), use))
+
+    def norms(self, tensors: Mapping[str, Any], use: Callable[[str, float], None]) -> None:
+        """The norms of some tensors, in one transfer."""
+        torch = self._torch
+        parts = [torch.linalg.vector_norm(local(tensor.detach())) for tensor in tensors.values()]
+        if parts:
+            home = parts[0].device
+            together = torch.stack([part.to(home, torch.float64, non_blocking=True) for part in parts])
+            for name, norm in zip(tensors, together.tolist(), strict=True):
+                use(name, norm)
 
     def flush(self) -> None:
         """Hands out what was asked for."""

@@ -30,6 +30,7 @@ class Targets:
 
     Attributes:
         kind: of the loss; empty until one was seen.
+        changed: more is known than when `facts` was asked for.
     """
 
     def __init__(self) -> None:
@@ -40,6 +41,7 @@ class Targets:
         self._rows = 0
         self._batch = 0
         self._outputs = 0
+        self.changed = False
 
     def saw(self, call: LossCall) -> None:
         """Takes one call into account, while more are wanted."""
@@ -59,6 +61,7 @@ class Targets:
         if target.size and target.ndim and fits:
             self._targets.append(target)
             self._rows += len(target)
+            self.changed = True
 
     @property
     def classes(self) -> int:
@@ -104,6 +107,7 @@ class Targets:
 
     def facts(self) -> dict[str, Any]:
         """What the manifest says of the task."""
+        self.changed = False
         if not self._targets:
             return {}
         targets = np.concatenate(self._targets)

@@ -19,6 +19,10 @@ from .epochs import Epochs
 from .modules import describe, describe_sites, plain
 from .ranks import is_sharded, local, rank_of
 
+DENSE = 20
+"""So many first steps record everything: as long as rules look at updates and states one by one. A record reads every parameter
+three times, which costs as much as a step of a small network; until step 50 the rest is recorded by its norms."""
+
 ENTRIES = 65_536
 """Entries of a parameter that its histogram is made of: a stride through it says the same as all of them."""
 
