@@ -1,4 +1,4 @@
-"""Watches whatever a program trains, without a line in it: networks of the core, and the PyTorch model that it trains first."""
+"""Watches whatever a program trains, without a line in it: networks of the core, and PyTorch models."""
 
 from __future__ import annotations
 
@@ -65,8 +65,8 @@ class Attaching:
             self.notes.append("a PyTorch optimiser was made, but no module with its parameters was trained")
         if self._first is not None and self._first.others:
             self.notes.append(
-                f"optimisers that trained something else than the first model: {self._first.others}; only the first "
-                "is recorded, and the losses of others may be among its own"
+                f"PyTorch optimisers whose parameters belong to no module: {self._first.others}; what they train is not "
+                "recorded"
             )
         for session in self.sessions:
             session.__exit__(type(self._error) if self._error else None, self._error, None)

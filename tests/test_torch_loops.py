@@ -1,6 +1,7 @@
 """PyTorch loops that are not the plain one: each is recorded as it is, or says in one line what cannot be seen."""
 
 import copy
+import sys
 
 import numpy as np
 import pytest
@@ -267,7 +268,9 @@ import torch
 from torch import nn
 x = torch.randn(64, 20)
 model, other = nn.Sequential(nn.Linear(20, 10), nn.ReLU(), nn.Linear(10, 1)), nn.Linear(1, 1)
+loose = nn.Parameter(torch.zeros(1))
 optimizer, second = torch.optim.SGD(model[2].parameters(), 0.1), torch.optim.SGD(other.parameters(), 0.1)
+third = torch.optim.SGD([loose], 0.1)
 for _ in range(20):
     optimizer.zero_grad()
     {call}(x).square().mean().backward()
@@ -277,10 +280,16 @@ for _ in range(20):
 
 
 @pytest.mark.parametrize(
-    ("call", "more", "notes"),
-    [("model", "", 0), ("model.forward", "", 0), ("model", "second.step()", 1)],
+    ("call", "more", "models", "others"),
+    [
+        ("model", "", 1, 0),
+        ("model.forward", "", 1, 0),
+        ("model", "second.step()", 2, 0),
+        ("model", "other(x[:, :1]).sum().backward(); second.step()", 2, 0),
+        ("model", "third.step()", 1, 1),
+    ],
 )
-def test_the_model_is_found_with_all_its_layers(call, more, notes):
+def test_the_models_are_found_with_all_their_layers(call, more, models, others):
     from nndebug.adapters.torch.first_training import FirstTraining
 
     found = []
@@ -292,9 +301,72 @@ def test_the_model_is_found_with_all_its_layers(call, more, notes):
     finally:
         first.detach()
     # Also the layer that the optimiser does not have: else nobody could say that it is missing.
-    assert [(model, optimizers) for model, optimizers in found] == [(space["model"], [space["optimizer"]])]
-    assert first.others == notes and not first.missed
+    expected = [(space["model"], [space["optimizer"]]), (space["other"], [space["second"]])]
+    assert found == expected[:models]
+    assert first.others == others and not first.missed
     assert torch.optim.Optimizer.__init__ is before
+    assert not sys.modules[torch.optim.Optimizer.__module__]._global_optimizer_pre_hooks
     assert (
         not space["optimizer"]._optimizer_step_pre_hooks and not nn.modules.module._global_forward_pre_hooks
     )
+
+
+def two_models(steps, watching=lambda *models: None):
+    """A generator and a discriminator, as everybody writes them; returns the losses that the updates were made of."""
+    torch.manual_seed(0)
+    generator = nn.Sequential(nn.Linear(4, 16), nn.ReLU(), nn.Linear(16, 2))
+    judge = nn.Sequential(nn.Linear(2, 16), nn.LeakyReLU(0.2), nn.Linear(16, 1))
+    of_g, of_d = (torch.optim.Adam(m.parameters(), 2e-3, betas=(0.5, 0.999)) for m in (generator, judge))
+    watching(generator, of_g, judge, of_d)
+    criterion, told = nn.BCEWithLogitsLoss(), {"generator": [], "judge": []}
+    for _ in range(steps):
+        of_d.zero_grad()
+        real = criterion(judge(torch.randn(64, 2) + 3), torch.ones(64, 1))
+        real.backward()
+        made = generator(torch.randn(64, 4))
+        fake = criterion(judge(made.detach()), torch.zeros(64, 1))
+        fake.backward()
+        of_d.step()
+        of_g.zero_grad()
+        fooled = criterion(judge(made), torch.ones(64, 1))
+        fooled.backward()
+        of_g.step()
+        told["judge"].append((real.item() + fake.item()) / 2)
+        told["generator"].append(fooled.item())
+    return told, [generator, judge]
+
+
+def test_a_generator_and_its_judge_have_their_own_losses():
+    runs = []
+
+    def watch(generator, of_g, judge, of_d):
+        runs.extend(
+            nndebug.watch(model, optimizer=optimizer, strict=True)
+            for model, optimizer in ((generator, of_g), (judge, of_d))
+        )
+
+    _, alone = two_models(60)
+    told, models = two_models(60, watch)
+    for session in runs:
+        session.close()
+    for name, session in zip(told, runs):
+        loss = session.run.series("loss")
+        expected = [told[name][step] for step in loss.steps]
+        np.testing.assert_allclose(loss.values, expected, rtol=1e-6, err_msg=name)
+        assert len(loss) > 50 and session.run.steps == 60
+    for one, other in zip(alone, models):
+        assert all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters()))
+    assert torch.autograd.backward.__module__ == "torch.autograd"
+
+
+def test_nndebug_run_gives_every_model_a_folder(tmp_path):
+    from nndebug.attaching import Attaching
+
+    with Attaching(lambda number: tmp_path / str(number)) as attaching:
+        told, _ = two_models(30)
+    assert not attaching.notes and len(attaching.sessions) == 2
+    by_inputs = {nndebug.Run.load(folder).sites[0].inputs: folder for folder in attaching.folders}
+    for inputs, name in ((4, "generator"), (2, "judge")):
+        run = nndebug.Run.load(by_inputs[inputs])
+        assert run.steps == 30
+        np.testing.assert_allclose(run.series("loss").values[1:], told[name][1:30], rtol=1e-6)

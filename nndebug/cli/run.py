@@ -32,8 +32,8 @@ def add_parser(subparsers: Subparsers) -> None:
         "run",
         usage="nndebug run [-o DIR] [--interval N] [--fail-on SEVERITY] (SCRIPT | -m MODULE) [ARGUMENTS ...]",
         help="run a training script, recorded without an edit",
-        description="Runs a script or module as `python` would, and records what it trains: networks of the core, and the "
-        "first PyTorch model. Its exit code comes first; where it is 0, what was found decides.",
+        description="Runs a script or module as `python` would, and records what it trains: networks of the core and "
+        "PyTorch models, each into a folder of its own. Its exit code comes first; where it is 0, what was found decides.",
     )
     parser.add_argument(
         "-o", "--output", type=Path, metavar="DIR", help="run folder (default: reports/SCRIPT)"

@@ -19,8 +19,9 @@ from .cleared import Cleared
 from .losses import Backwards, LossCall, read
 from .measuring import Measuring
 from .modules import activation_of, describe, describe_sites, kind_of, named, own_parameters, plain
+from .own_losses import OwnLoss, OwnLosses
 from .ranks import Rank, RankNotes, local
-from .targets import OF_CLASSES, Targets
+from .targets import Targets
 from .window import Window
 
 Values = dict[str, dict[str, float]]
@@ -70,7 +71,8 @@ class TorchAdapter:
         self._window = Window()
         self.last_window = Window()
         self._before: dict[str, Any] = {}
-        self._cleared = Cleared(torch)
+        self._cleared, self._losses = Cleared(torch), OwnLosses(torch, model)
+        self._means: list[tuple[float, int]] = []
         self._rank, self._notes = rank, RankNotes(torch)
         # The windows of all ranks together are one.
         self._window_rows = ROWS / (rank.world if rank else 1)
@@ -128,8 +130,9 @@ class TorchAdapter:
         self._tier = self.recorder.schedule.tier(self.step)
         if self._tier is None:
             return
-        self._row, self._moments = {}, {}
+        self._row, self._moments, self._means = {}, {}, []
         self._notes.begin()
+        self._losses.begin()
         if not self._compiled:  # a hook inside would make the compiler compile again
             for name, module in self._modules.items():
                 if own_parameters(module) or activation_of(module) or not self._order:
@@ -192,29 +195,24 @@ class TorchAdapter:
         due = self._tier is not None
         if not isinstance(root, torch.Tensor) or root.numel() != 1 or not (due or self.targets.wanting):
             return
+        if not self._losses.are(root, later=self.step > 0):
+            return
         call = read(root)
         if call.target is None or call.output is None:
             call = LossCall("", None, None, "linear", root)
         self.targets.saw(call)
         if due:
-            value, size = self._value(call)
-            self._measuring.moments(value.reshape(1), lambda m: self._values(RUN).update({"loss": m.mean}))
+            self._losses.take(call)
             if self._rank:
-                self._values(RUN)["loss.count"] = size
                 self._notes.backward()
-            self._window.losses.append((value, size))
-            if call.kind in OF_CLASSES and call.output.ndim == 2:
-                self._window.predicted.append(call.output.detach().argmax(dim=1))
-                self._window.labels.append(call.target.detach())
 
-    def _value(self, call: LossCall) -> tuple[Any, int]:
-        """The mean loss without scaling and penalties where the graph tells it, else that of the root; and the samples."""
-        value, functional = call.value.detach(), self._torch.nn.functional
-        if call.kind in OF_CLASSES:
-            value = functional.nll_loss(call.output.detach(), call.target)
-        elif call.kind == "quadratic":
-            value = (call.output.detach() - call.target).square().mean()  # broadcasts as the loss does
-        return value, len(call.target) if call.target is not None and call.target.ndim else 1
+    def _settle_loss(self, loss: OwnLoss) -> None:
+        """Takes a loss that the update is made of."""
+        self._measuring.moments(loss.value.reshape(1), lambda m: self._means.append((m.mean, loss.size)))
+        self._window.losses.append((loss.value, loss.size))
+        if loss.predicted is not None:
+            self._window.predicted.append(loss.predicted)
+            self._window.labels.append(loss.labels)
 
     def _take_norm(self, name: str, norm: float) -> None:
         self._values(name)["gradient.norm"] = norm
@@ -270,14 +268,19 @@ class TorchAdapter:
                 for name, check in self._notes.checks(self._before).items():
                     self._values(name)["weight.check"] = check
             self._before = {}
+            self._losses.settle(self._settle_loss)
             self._measuring.flush()
-            self._write(step, tier)
+            self._write(step)
         self.step += 1
         self._arm()
         self._notes.end()
         self.seconds += time.perf_counter() - started
 
-    def _write(self, step: int, tier: int) -> None:
+    def _write(self, step: int) -> None:
+        if samples := sum(size for _, size in self._means):
+            self._values(RUN)["loss"] = sum(mean * size for mean, size in self._means) / samples
+            if self._rank:
+                self._values(RUN)["loss.count"] = samples
         if step == 0:
             sites = describe_sites(self.model, self._order, self._follows)
             network = {**self.recorder.run.manifest["network"], "description": describe(self.model, sites)}

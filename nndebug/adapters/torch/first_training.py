@@ -1,4 +1,4 @@
-"""Finds out by itself which model a program trains, and with which optimisers, before its first step."""
+"""Finds out by itself which models a program trains, and with which optimisers, before their first steps."""
 
 from __future__ import annotations
 
@@ -12,28 +12,33 @@ from typing import Any
 
 Found = Callable[[Any, list[Any]], None]
 
+_CALLS = 10_000
+"""Calls of modules that are looked at for an optimiser that nothing uses; then it is left to its own first step."""
+
 
 class FirstTraining:
     """Waits for optimisers, then for the first pass through a module whose parameters one of them has.
 
-    Until that pass one global hook looks at calls of modules; after it nothing is left but the note of later optimisers.
+    While an optimiser waits for its model one global hook looks at calls of modules; else there is none.
 
     Args:
         optimizer: the class `torch.optim.Optimizer`.
-        found: called once with the model and its optimisers, before the pass.
+        found: called once for every model with it and its optimisers, before its pass.
 
     Attributes:
-        others: optimisers that made a step of something else than this model.
+        others: optimisers that made a step, and whose parameters belong to no module.
     """
 
     def __init__(self, optimizer: Any, found: Found) -> None:
         self._class, self._found = optimizer, found
-        self._optimizers: list[Any] = []
-        self._handles: list[Any] = []
-        self._done = False
-        self._own: set[int] = set()
-        self.others = 0
+        self._waiting: list[Any] = []
+        self._known: set[int] = set()
+        self._looking: Any = None
+        self._stepping: Any = None
+        self._calls = 0
+        self._any = False
         self._quiet: list[Any] = []
+        self.others = 0
         self._original = original = optimizer.__init__
 
         @functools.wraps(original)
@@ -46,67 +51,84 @@ class FirstTraining:
     @property
     def missed(self) -> bool:
         """Whether there were optimisers, and no training of a module was seen."""
-        return bool(self._optimizers) and not self._done
+        return self._any and not self._known
 
     def detach(self) -> None:
         """Takes everything off; may be called any number of times."""
         self._stop_looking()
+        if self._stepping is not None:
+            self._stepping.remove()
+        self._stepping = None
         self._made = lambda optimizer: None  # type: ignore[method-assign]
         if self._class.__init__ is self._wrapper:
             self._class.__init__ = self._original
 
     def _stop_looking(self) -> None:
-        for handle in self._handles:
-            handle.remove()
-        self._handles = []
+        if self._looking is not None:
+            self._looking.remove()
+        self._looking = None
         for entry in self._quiet:
             if entry in warnings.filters:
                 warnings.filters.remove(entry)  # type: ignore[attr-defined]
         self._quiet = []
 
     def _made(self, optimizer: Any) -> None:
-        if self._done:
-            self._look_at_other(optimizer)
-            return
-        self._optimizers.append(weakref.ref(optimizer))
-        if not self._handles:
-            module = sys.modules["torch"].nn.modules.module
-            self._handles.append(module.register_module_forward_pre_hook(self._called))
+        torch = sys.modules["torch"]
+        self._any = True
+        if self._known & _parameters(optimizer):
+            return  # a second one for a model that is watched already
+        self._waiting.append(weakref.ref(optimizer))
+        if self._looking is None:
+            self._calls = 0
+            self._looking = torch.nn.modules.module.register_module_forward_pre_hook(self._called)
             # A compiled model warns of global hooks that fire twice; ours does not, and is gone after its first call.
             warnings.filterwarnings("ignore", r"Using `torch\.compile\(module\)` when there are global hooks")
             self._quiet = list(warnings.filters[:1])
-        # A model that is never called as one (`model.forward(x)`) is found when it is too late for the first step only.
-        self._handles.append(optimizer.register_step_pre_hook(lambda *_: self._look(None)))
+        if self._stepping is None:
+            # A model that is never called as one (`model.forward(x)`) is found when it is too late for the first step only.
+            # A global hook: an optimiser's own cannot be added to while they run.
+            home = sys.modules[self._class.__module__]
+            self._stepping = home.register_optimizer_step_pre_hook(self._steps)
 
-    def _look_at_other(self, optimizer: Any) -> None:
-        """Notes the first step of an optimiser that has no parameter of the model."""
-
-        def stepped(*_: Any) -> None:
-            handle.remove()
-            self.others += 1
-
-        if self._own.isdisjoint(id(p) for group in optimizer.param_groups for p in group["params"]):
-            handle = optimizer.register_step_pre_hook(stepped)
+    def _steps(self, optimizer: Any, *_: Any) -> None:
+        if self._waiting and any(ref() is optimizer for ref in self._waiting):
+            self._look(_parameters(optimizer))
+            if any(ref() is optimizer for ref in self._waiting):
+                self.others += 1
+                self._no_longer_wait([optimizer])
 
     def _called(self, module: Any, inputs: Any) -> None:
-        if sys.modules["torch"].is_grad_enabled():
-            self._look(module)
+        self._calls += 1
+        if self._calls > _CALLS:
+            self._stop_looking()
+        elif sys.modules["torch"].is_grad_enabled():
+            self._look({id(p) for p in module.parameters()})
 
-    def _look(self, called: Any) -> None:
-        alive = [one for ref in self._optimizers if (one := ref()) is not None]
-        held = [{id(p) for group in one.param_groups for p in group["params"]} for one in alive]
-        every = set().union(*held)
-        if self._done or (called is not None and every.isdisjoint(map(id, called.parameters()))):
-            return
-        model = outermost(every if called is None else {id(p) for p in called.parameters()} & every)
+    def _look(self, parameters: set[int]) -> None:
+        """Finds the model that has these parameters, as far as optimisers that wait have them."""
+        alive = [one for ref in self._waiting if (one := ref()) is not None]
+        held = set().union(*(_parameters(one) for one in alive)) & parameters
+        model = outermost(held) if held else None
         if model is None:
             return
-        self._done = True
-        self._stop_looking()
-        self._own = {id(p) for p in model.parameters()}
-        for one in alive:
-            self._look_at_other(one)
-        self._found(model, [one for one, some in zip(alive, held, strict=True) if self._own & some])
+        own = {id(p) for p in model.parameters()}
+        self._known |= own
+        mine = [one for one in alive if own & _parameters(one)]
+        self._no_longer_wait(mine)
+        self._found(model, mine)
+
+    def _no_longer_wait(self, optimizers: list[Any]) -> None:
+        self._waiting = [
+            ref
+            for ref in self._waiting
+            if (one := ref()) is not None and not any(one is o for o in optimizers)
+        ]
+        if not self._waiting:
+            self._stop_looking()
+
+
+def _parameters(optimizer: Any) -> set[int]:
+    return {id(p) for group in optimizer.param_groups for p in group["params"]}
 
 
 def outermost(parameters: set[int]) -> Any:

@@ -1,0 +1,108 @@
+"""Which of the losses that a program goes backward from are a model's own: those that its next update is made of.
+
+In a program with several models, as a generator and its discriminator, a loss counts for the models whose parameters its
+graph ends in; and where the gradients are cleared before the update, as those that the generator's loss leaves in the
+discriminator are, what came before does not count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from .losses import LossCall
+from .ranks import is_sharded
+from .targets import OF_CLASSES
+
+_NODES = 100_000
+"""Nodes of a graph that are looked at; most graphs end in a parameter after a few."""
+
+
+@dataclass(frozen=True)
+class OwnLoss:
+    """Attributes: value: mean over its samples. size: samples. predicted, labels: class numbers (samples,), or None."""
+
+    value: Any
+    size: int
+    predicted: Any
+    labels: Any
+
+
+class OwnLosses:
+    """Collects the losses of one step.
+
+    Args:
+        torch: the module.
+        model: whose.
+    """
+
+    def __init__(self, torch: Any, model: Any) -> None:
+        self._torch, self._model = torch, model
+        self._losses: list[OwnLoss] = []
+        self._reached = False
+        self._hidden = is_sharded(model)  # the graph ends in what the parts were put together to
+
+    def begin(self) -> None:
+        """A step that is recorded comes now."""
+        self._losses = []
+
+    def are(self, root: Any, later: bool) -> bool:
+        """Whether a loss is one of the model's.
+
+        Args:
+            root: the tensor whose `backward` is called.
+            later: the model has made a step already: if none of its losses was recognised until now, none can be.
+        """
+        own = {id(parameter) for parameter in self._model.parameters()}
+        if not self._hidden and _reaches(root.grad_fn, own):
+            self._reached = True
+            return True
+        return self._hidden or (later and not self._reached)
+
+    def take(self, call: LossCall) -> None:
+        """Takes a loss of the model's; those whose gradients were cleared since are forgotten."""
+        if self._losses and self._cleared():
+            self._losses = []
+        classes = call.kind in OF_CLASSES and call.output.ndim == 2
+        self._losses.append(
+            OwnLoss(
+                *self._value(call),
+                call.output.detach().argmax(dim=1) if classes else None,
+                call.target.detach() if classes else None,
+            )
+        )
+
+    def settle(self, use: Callable[[OwnLoss], None]) -> None:
+        """Hands out what the update is made of."""
+        losses, self._losses = self._losses, []
+        for loss in losses:
+            use(loss)
+
+    def _cleared(self) -> bool:
+        trained = [p for p in self._model.parameters() if p.requires_grad]
+        held = next((p.grad for p in trained if p.grad is not None), None)
+        return held is None or not bool(held.detach().any())
+
+    def _value(self, call: LossCall) -> tuple[Any, int]:
+        """The mean loss without scaling and penalties where the graph tells it, else that of the root; and the samples."""
+        value, functional = call.value.detach(), self._torch.nn.functional
+        if call.kind in OF_CLASSES:
+            value = functional.nll_loss(call.output.detach(), call.target)
+        elif call.kind == "quadratic":
+            value = (call.output.detach() - call.target).square().mean()  # broadcasts as the loss does
+        return value, len(call.target) if call.target is not None and call.target.ndim else 1
+
+
+def _reaches(node: Any, parameters: set[int]) -> bool:
+    """Whether a graph ends in one of these parameters (ids)."""
+    waiting, seen = [node], {node}
+    while waiting and len(seen) < _NODES:
+        node = waiting.pop()
+        if id(getattr(node, "variable", None)) in parameters:
+            return True
+        for following, _ in getattr(node, "next_functions", ()):
+            if following is not None and following not in seen:
+                seen.add(following)
+                waiting.append(following)
+    return False
