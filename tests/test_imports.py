@@ -123,6 +123,8 @@ ALLOWED = {
     "nndebug.pytest_plugin": {"pytest", "nndebug"},
     "nndebug.testing": {"numpy", "hypothesis", "pytest", "nndebug"},
     "nndebug.watching": {"numpy", "nndebug"},
+    "nndebug.lightning": {"nndebug.errors", "nndebug.watching"},
+    "nndebug.huggingface": {"nndebug.errors", "nndebug.watching"},
     "nndebug.own_loop": {"numpy", "nndebug"},
     "nndebug.own_watching": {"numpy", "nndebug"},
     "nndebug.own_epochs": {"numpy", "nndebug"},

@@ -67,6 +67,7 @@ class TorchAdapter:
         self._moments: dict[tuple[str, str], Moments] = {}
         self._tier: int | None = None
         self._updated: dict[str, Any] = {}
+        self._with_closure = False
         self._row: Values = {}
         self._window = Window()
         self.last_window = Window()
@@ -240,18 +241,23 @@ class TorchAdapter:
         started = time.perf_counter()
         if self._tier is not None:
             self._values(RUN)["learning_rate"] = float(self.optimizers[0].param_groups[0].get("lr", 0.0))
-            parameters = self._updated = self.parameters()
-            known = {n: p.grad for n, p in parameters.items() if p.grad is not None and not p.grad.is_sparse}
+            self._updated, self._with_closure = self.parameters(), with_closure
             if self._tier == 1:
-                for name, gradient in known.items() if not with_closure else ():
-                    self._ask(name, "gradient.", gradient)
-                self._before = {name: local(value.detach()).clone() for name, value in parameters.items()}
-            elif not with_closure:
-                self._measuring.norms(known, self._take_norm)
-            if self.step < UNCLEARED and not with_closure:
-                self._values(RUN).update(self._cleared.compare(parameters))
-            self._cleared.forget()
+                self._before = {name: local(value.detach()).clone() for name, value in self._updated.items()}
+            if not with_closure:
+                self._take_gradients()
         self.seconds += time.perf_counter() - started
+
+    def _take_gradients(self) -> None:
+        """Takes the gradients that the update uses: before it, or after it where the passes run inside the step."""
+        known = {n: p.grad for n, p in self._updated.items() if p.grad is not None and not p.grad.is_sparse}
+        if self._tier == 1:
+            for name, gradient in known.items():
+                self._ask(name, "gradient.", gradient)
+        else:
+            self._measuring.norms(known, self._take_norm)
+        if self.step < UNCLEARED:
+            self._values(RUN).update(self._cleared.compare(self._updated))
 
     def _after_step(self) -> None:
         started = time.perf_counter()
@@ -259,6 +265,8 @@ class TorchAdapter:
         lasted = self._notes.lasted()
         if tier is not None:
             self._disarm()
+            if self._with_closure:
+                self._take_gradients()
             for name, value in self._updated.items() if tier == 1 else ():
                 if (before := self._before.get(name)) is not None:
                     self._ask(name, "weight.", before)
