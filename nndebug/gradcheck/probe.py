@@ -52,7 +52,7 @@ def probe(
     inputs = inputs.astype(dtype)
     targets = made_targets(network, inputs, rng) if y is None else np.asarray(y)
     if targets.dtype.kind == "f":
-        targets = targets.astype(dtype)
+        targets = in_dtype(targets, dtype)
     if len(targets) != len(inputs):
         raise UserError(f"x has {len(inputs)} rows and y has {len(targets)}", help="one target per sample")
     total = len(inputs)
@@ -63,6 +63,19 @@ def probe(
         return inputs, targets, f"{total} rows"
     chosen = np.sort(rng.choice(total, count, replace=False))
     return inputs[chosen], targets[chosen], f"{count} of {total:,} rows"
+
+
+def in_dtype(targets: Array, dtype: Any) -> Array:
+    """Targets in another dtype; rows of probabilities, which sum to 1 as far as float32 goes, do so in float64 as well.
+
+    The usual gradient of a cross-entropy, softmax − y, holds for no others.
+    """
+    found = targets.astype(dtype)
+    if targets.dtype == np.float32 and found.dtype == np.float64 and found.ndim == 2 and (found >= 0).all():
+        total = found.sum(axis=1, keepdims=True)
+        if (np.abs(total - 1) <= found.shape[1] * np.finfo(np.float32).eps).all():
+            found /= total
+    return found
 
 
 def refuse_nonfinite(**data: Any) -> None:

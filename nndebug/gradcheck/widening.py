@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..signals import Array
-from .probe import dtype_of
+from .probe import dtype_of, in_dtype
 
 NARROW = (np.dtype(np.float32), np.dtype(np.float16))
 WIDE = np.dtype(np.float64)
@@ -57,7 +57,7 @@ def widen(network: Any) -> Any:
 def widened(values: Any) -> Any:
     """An array in float64 if it is of floats."""
     array = np.asarray(values)
-    return array.astype(WIDE) if array.dtype in NARROW else values
+    return in_dtype(array, WIDE) if array.dtype in NARROW else values
 
 
 # --- inside ---------------------------------------------------------------------------------------------------------
