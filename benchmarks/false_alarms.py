@@ -86,6 +86,17 @@ def table(counts: dict[str, Any]) -> list[str]:
     return lines
 
 
+def numbered(numbers: list[int]) -> str:
+    """`0 to 73, 128 to 144`."""
+    parts: list[list[int]] = []
+    for number in sorted(numbers):
+        if parts and number == parts[-1][1] + 1:
+            parts[-1][1] = number
+        else:
+            parts.append([number, number])
+    return ", ".join(f"{first} to {last}" if first < last else str(first) for first, last in parts)
+
+
 def page(runs: dict[int, dict[str, Any]]) -> str:
     """docs/false-alarms.md."""
     counts = counted(runs)
@@ -105,7 +116,9 @@ def page(runs: dict[int, dict[str, Any]]) -> str:
             "and committed before any rule was run on them. One counts as healthy by its held-out metric alone, and none is left out",
             "for what was found in it. Healthy ones by data set: " + sources + ".",
             "",
-            f"    python -m benchmarks.false_alarms --count {counts['experiments']} --json OUT --docs",
+            f"    python -m benchmarks.false_alarms --count {max(runs) + 1} --json OUT --docs",
+            "",
+            f"Here: experiments {numbered(list(runs))}.",
             "",
             *table(counts),
             "",

@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("sklearn", reason="scikit-learn is not installed: pip install -e '.[dev]'")
 
-from benchmarks.false_alarms import counted, page
+from benchmarks.false_alarms import counted, numbered, page
 from benchmarks.faults.generate import make, train
 from benchmarks.faults.healthy import healthy
 from benchmarks.faults.planting import PLANTS
@@ -70,6 +70,7 @@ def test_the_rates_are_those_of_healthy_runs_that_the_rule_looked_at():
     assert counts["rules"]["NND401"] == {"runs": 2, "info": 0, "warning": 1, "error": 0}
     text = page(runs)
     assert "4 experiments, 3 healthy" in text and "a warning or an error: 1 of 3 (33.3 %" in text
+    assert "Here: experiments 0 to 3." in text and numbered([7, 0, 1, 2, 9, 10]) == "0 to 2, 7, 9 to 10"
     assert "| NND401 | 2 | 0 | 1 | 0 | 9.5 to 90.5 % |" in text
     assert "- 0 (wine, held-out metric 1.000): NND401 warning at run: two | words" in text
 

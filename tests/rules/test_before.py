@@ -340,6 +340,14 @@ def test_rare_classes_that_are_recognised_half_as_often(right, neglected):
     assert (found.severity is Severity.WARNING) == found.evidence["ignored"] == neglected
 
 
+@pytest.mark.parametrize(("other", "proof"), [(0.58, False), (0.62, False), (0.63, True)])
+def test_another_order_must_be_better_than_knowing_nothing_too(other, proof):
+    figures = {"score": 0.32, "baseline": 0.5, "skill": -0.36, "error": 0.02, "neighbour": 0.9}
+    order = {"name": "shifted by +12", "score": other, "skill": (other - 0.5) / 0.5}
+    found = one("NND705", flown({"labels": {**figures, "other_order": order}}))
+    assert found.evidence["proof"] == proof
+
+
 @pytest.mark.parametrize(("baseline", "fires"), [(0.79, True), (0.81, False)])
 def test_of_labels_that_are_mostly_one_class_nothing_is_said_without_proof(baseline, fires):
     changes = {"labels": {"baseline": baseline, "score": baseline + 0.02, "neighbour": baseline}}
