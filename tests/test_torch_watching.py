@@ -196,6 +196,31 @@ class TestClassics:
         result = self.diagnosed(Functional(), digits, steps=400)
         assert result.causes[0].kind == "redundant_output_activation" and result.causes[0].layer == "two"
 
+    @pytest.mark.parametrize(
+        ("last", "kind"), [(nn.Sigmoid, "redundant_output_activation"), (nn.ReLU, "wrong_output_activation")]
+    )
+    def test_an_activation_before_a_loss_that_takes_logits(self, last, kind, digits):
+        x, y = digits
+        torch.manual_seed(0)
+        model = nn.Sequential(nn.Linear(64, 30), nn.ReLU(), nn.Linear(30, 1), last())
+        odd = (x, (y % 2).float()[:, None])
+        result = self.diagnosed(model, odd, steps=400, loss=F.binary_cross_entropy_with_logits)
+        assert (result.causes[0].kind, result.causes[0].layer) == (kind, "2"), result.verdict
+
+    def test_a_layer_made_anew_after_the_optimiser(self, digits):
+        model = mlp()
+        optimizer = torch.optim.SGD(model.parameters(), 0.1)
+        model[2] = nn.Linear(30, 10)
+        result = self.diagnosed(model, digits, optimizer, steps=400)
+        assert (result.causes[0].kind, result.causes[0].layer) == ("frozen_parameters", "2"), result.verdict
+
+    def test_initial_weights_that_are_all_zero(self, digits):
+        model = mlp()
+        for parameter in model.parameters():
+            nn.init.zeros_(parameter)
+        result = self.diagnosed(model, digits, steps=400)
+        assert (result.causes[0].kind, result.causes[0].layer) == ("constant_init", "0"), result.verdict
+
     def test_a_rate_that_is_too_high(self, digits):
         model = mlp()
         result = self.diagnosed(model, digits, torch.optim.SGD(model.parameters(), 300.0), steps=400)
