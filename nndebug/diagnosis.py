@@ -1,41 +1,68 @@
 """From symptoms to causes: what happened first, and what explains the rest. Orders; does not measure.
 
-A cause is an entry of the closed vocabulary `causes.Kind`. The surest comes first, and of two equally sure ones the one
-further up the chain (data, initial values, backward, update).
+A cause is an entry of the closed vocabulary `causes.Kind`. Each has a look of its own, which says what it found. A proof
+decides; without one the certainties are those of the measured table (`weighing.py`), and where a run tells too little
+for it those of the looks. The surest comes first, and of two equally sure ones the one further up the chain (data, initial
+values, backward, update).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .causes import LOOKS, Findings, Kind, unexplained
 from .causes.evidence import PROOF
+from .facts import facts, tells_enough
 from .findings import Cause, Finding, Severity
+from .weighing import HEALTHY, Table, measured
 
 if TYPE_CHECKING:
     from .run import Run
 
+SUREST = 0.98
+"""No certainty that was added up is as large as that of a proof."""
+NOT_HEALTHY = 0.1
+"""Certainty of health below which causes are named although no rule is alarmed."""
+WORTH_NAMING = 0.05
+"""A cause that is less certain is named only if there is no other."""
 
-def diagnose(run: Run, findings: Sequence[Finding]) -> tuple[tuple[Cause, ...], str, Severity | None]:
+
+def diagnose(
+    run: Run, findings: Sequence[Finding], table: Table | None = None, weigh: bool = True
+) -> tuple[tuple[Cause, ...], str, Severity | None]:
     """Names the causes behind findings.
 
+    Args:
+        run: the run.
+        findings: what the rules found in it.
+        table: the measured weights; those of the package if None.
+        weigh: False leaves the certainties to the looks.
+
     Returns:
-        The causes, surest first; the verdict in one sentence; and the severity of the worst finding (None if there
-        is none above info).
+        The causes, surest first; the verdict in one sentence; and the severity of the worst finding. Where there is none
+        above info it is None; or info with causes, where the figures of a training are by far not those of a healthy one.
     """
     worst = max((f.severity for f in findings), key=lambda s: s.rank, default=None)
+    looks = candidates(run, findings)
     if worst is None or worst is Severity.INFO:
-        return (), _healthy(run, findings), None
-    known = Findings(findings)
-    candidates = [cause for look in LOOKS if (cause := look(run, known))]
+        causes = _suspected(run, findings, looks, table or measured()) if weigh and run.steps else []
+        return (
+            (tuple(causes), causes[0].sentence, Severity.INFO)
+            if causes
+            else ((), _healthy(run, findings), None)
+        )
     serious = {f.fingerprint for f in findings if f.severity is not Severity.INFO}
-    causes = [cause for cause in candidates if serious & set(cause.explains)]
+    causes = [cause for cause in looks if serious & set(cause.explains)]
+    if weigh and not any(cause.certainty >= PROOF for cause in causes):
+        stated = facts(run, findings, looks)
+        if tells_enough(stated):
+            causes = weighed(findings, looks, stated, table or measured())
     order = [kind.value for kind in Kind]
     causes.sort(key=lambda cause: (-cause.certainty, order.index(cause.kind)))
     if not causes:
-        causes = [unexplained(known)]
+        causes = [unexplained(Findings(findings))]
     if causes[0].certainty >= PROOF:
         # Beside a proof, guesses at the same consequences are noise.
         told = set(causes[0].explains)
@@ -44,6 +71,77 @@ def diagnose(run: Run, findings: Sequence[Finding]) -> tuple[tuple[Cause, ...], 
         ]
     causes[0] = replace(causes[0], ruled_out=_ruled_out(run))
     return tuple(causes[:3]), causes[0].sentence, worst
+
+
+def weighed(
+    findings: Sequence[Finding], looks: Sequence[Cause], stated: Collection[str], table: Table
+) -> list[Cause]:
+    """The causes that a table holds likely, with its certainties; as their looks tell them where there is one."""
+    own = {cause.kind: cause for cause in reversed(looks)}
+    serious = tuple(f.fingerprint for f in findings if f.severity is not Severity.INFO)
+    causes = []
+    for kind, certainty in ranking(
+        {kind: cause.certainty for kind, cause in own.items()}, table.certainties(stated)
+    ):
+        supports, against = table.reasons(kind, stated)
+        cause = own.get(kind) or Cause(kind, None, 0, 0.0, f"The likeliest cause: {Kind(kind).meaning}.")
+        cause = replace(
+            cause,
+            certainty=certainty,
+            # What no cause explains is laid at the door of the first.
+            explains=cause.explains if causes else tuple(dict.fromkeys([*cause.explains, *serious])),
+            supports=tuple(supports),
+            against=(*cause.against, *against),
+        )
+        causes.append(cause)
+    return causes
+
+
+def ranking(looks: Mapping[str, float], certainties: Mapping[str, float]) -> list[tuple[str, float]]:
+    """Kinds with their certainties, the surest first: a table's, and those of looks at kinds that it does not have.
+
+    Args:
+        looks: kind → certainty by hand.
+        certainties: kind → certainty by the table.
+    """
+    order = [kind.value for kind in Kind]
+    found = {kind: min(share, SUREST) for kind, share in certainties.items() if kind != HEALTHY}
+    clearest, likeliest = max(looks.values(), default=0.0), max(found.values(), default=0.0)
+    for kind in looks.keys() - certainties.keys():
+        # Never measured: it keeps its own certainty where nothing looks clearer, else what the table leaves over.
+        found[kind] = looks[kind] if looks[kind] >= clearest else looks[kind] * (1 - likeliest)
+    ranked = sorted(found.items(), key=lambda pair: (-pair[1], order.index(pair[0])))
+    return ranked[:1] + [pair for pair in ranked[1:] if pair[1] >= WORTH_NAMING]
+
+
+def _suspected(run: Run, findings: Sequence[Finding], looks: Sequence[Cause], table: Table) -> list[Cause]:
+    """Likely causes of a training in which no rule saw a fault, if it is far from a healthy one."""
+    stated = facts(run, findings, looks)
+    if not tells_enough(stated) or not suspicious(stated, table.certainties(stated)):
+        return []
+    first, *others = weighed(findings, looks, stated, table)
+    sentence = f"No rule is sure, but this is no healthy training. {first.sentence}"
+    return [replace(first, sentence=sentence if len(sentence) <= 200 else sentence[:199] + "…"), *others[:2]]
+
+
+def suspicious(stated: Collection[str], certainties: Mapping[str, float]) -> bool:
+    """Whether a training is far from a healthy one, and one cause likelier than all others: by what is stated, and a table."""
+    causes = {kind: share for kind, share in certainties.items() if kind != HEALTHY}
+    badly = any(fact in stated for fact in _LEARNED_LITTLE)
+    return badly and certainties.get(HEALTHY, 0.0) < NOT_HEALTHY and max(causes.values()) > 0.5
+
+
+_LEARNED_LITTLE = (
+    "last loss / chance > 0.5",
+    "last loss / chance unknown",
+    "validation loss / chance > 0.5",
+)
+
+
+def candidates(run: Run, findings: Sequence[Finding]) -> list[Cause]:
+    """What every cause's own look makes of the findings."""
+    found = Findings(findings)
+    return [cause for look in LOOKS if (cause := look(run, found))]
 
 
 def _ruled_out(run: Run) -> tuple[str, ...]:

@@ -91,6 +91,7 @@ class Cause:
         certainty: 0 to 1.
         sentence: what is wrong, in one sentence for the reader.
         explains: fingerprints of the findings that follow from it, in causal order.
+        supports: statements that speak for it, with the factors by which they change its odds; none where it was not weighed.
         against: facts that speak against it.
         ruled_out: what a reader may suspect instead, and the figure that excludes it.
         help: what to do.
@@ -103,6 +104,7 @@ class Cause:
     certainty: float
     sentence: str
     explains: tuple[str, ...] = ()
+    supports: tuple[str, ...] = ()
     against: tuple[str, ...] = ()
     ruled_out: tuple[str, ...] = ()
     help: str = ""
@@ -116,7 +118,7 @@ class Cause:
         return cls(**{**data, **{name: tuple(data.get(name, ())) for name in _LISTS}})
 
 
-_LISTS = ("explains", "against", "ruled_out", "tried")
+_LISTS = ("explains", "supports", "against", "ruled_out", "tried")
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Random healthy experiments are the same everywhere, and every kind of fault can be planted into one that trains."""
 
 import copy
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -8,7 +9,8 @@ import pytest
 pytest.importorskip("sklearn", reason="scikit-learn is not installed: pip install -e '.[dev]'")
 
 from benchmarks.false_alarms import counted, numbered, page
-from benchmarks.faults.generate import make, train
+from benchmarks.faults.gather import gathered
+from benchmarks.faults.generate import LEFT_OUT, brief, count, known, make, plant, split, train, turns, write
 from benchmarks.faults.healthy import healthy
 from benchmarks.faults.planting import PLANTS
 from benchmarks.faults.sources import SOURCES
@@ -51,9 +53,41 @@ def test_a_healthy_experiment_learns_and_a_faulty_one_is_written_down(tmp_path):
     spec["train"]["epochs"] = min(spec["train"]["epochs"], 10)
     metric, result = train(source, spec, watch=True)
     assert metric > 0.5 and result is not None
-    truth = make(27, tmp_path / "run", SMALL)
-    assert truth["kind"] in PLANTS and truth["faulty"] <= truth["healthy"] + 0.1
-    assert (tmp_path / "run" / "steps.jsonl").exists()
+    truth = make("lr_too_low", 27, source, spec, tmp_path / "00027" / "lr_too_low")
+    assert truth["kind"] == "lr_too_low" and truth["shows"] and truth["metric"] < truth["goal"]
+    write(tmp_path / "00027" / "lr_too_low", truth)
+    (again,) = known(tmp_path)
+    assert again == truth
+    row = gathered(tmp_path / "00027" / "lr_too_low", truth)
+    assert row["kind"] == "lr_too_low" and "updates > 20" in row["preflight"]["facts"]
+    assert "by heart: loss left unknown" in row["passive"]["facts"]
+    assert "by heart: loss left unknown" not in row["preflight"]["facts"]
+
+
+def test_experiments_are_split_before_anything_is_trained():
+    splits = [split(number, "xor") for number in range(300)]
+    assert splits.count("test") == 100 and splits.count("train") == 200
+    assert {split(number, LEFT_OUT) for number in range(9)} == {"left out"}
+
+
+def test_a_brief_experiment_takes_few_steps_and_leaves_the_other_alone():
+    for number in range(40):
+        source, spec = healthy(number)
+        before = copy.deepcopy(spec)
+        short = brief(source, spec)["train"]
+        steps = -(-SOURCES[source].rows // short["batch_size"]) * short["epochs"]
+        assert steps <= 620 and short["epochs"] >= 4 and spec == before
+
+
+def test_kinds_take_turns():
+    _, spec = healthy(0, SMALL)
+    seen = {True: Counter(), False: Counter()}
+    first = turns(0, spec, seen[True])
+    for kind in first:
+        assert plant(kind, 0, spec)
+        count({"split": "train", "kind": kind, "shows": True}, seen)
+    assert len(set(first)) == 6 and not set(first) & set(turns(0, spec, seen[True]))
+    assert not seen[False]
 
 
 def test_the_rates_are_those_of_healthy_runs_that_the_rule_looked_at():

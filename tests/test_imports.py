@@ -67,7 +67,10 @@ ALLOWED = {
     "nndebug.rules": {"numpy", *JUDGING},
     "nndebug.checking": {"numpy", *JUDGING},
     "nndebug.causes": {"numpy", *JUDGING},
-    "nndebug.diagnosis": {"numpy", "nndebug.causes", *JUDGING},
+    "nndebug.figures": {"numpy", *SUMMARIES, "nndebug.run"},
+    "nndebug.facts": {"nndebug.figures", *JUDGING},
+    "nndebug.weighing": BASE | {"nndebug.strict_json"},
+    "nndebug.diagnosis": {"nndebug.facts", "nndebug.weighing", *JUDGING},
     "nndebug.baseline": {"nndebug.atomic", *JUDGING},
     "nndebug.report": {
         "numpy",

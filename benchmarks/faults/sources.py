@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -24,10 +25,13 @@ def digits(seed: int, image: bool = False) -> Dataset:
 
 def mnist(seed: int) -> Dataset:
     """4,000 training images of MNIST and 1,000 of its test images, pixels of 0 to 255."""
-    loaded = load_mnist()
+    loaded = _mnist()
     rows = np.random.default_rng(seed).permutation(len(loaded.train[0]))[:4000]
     train, test = (loaded.train[0][rows] * 255, loaded.train[1][rows]), loaded.test
     return replace(loaded, train=train, test=(test[0][:1000] * 255, test[1][:1000]), validation=None)
+
+
+_mnist = cache(load_mnist)
 
 
 def bundled(name: str) -> Callable[[int], Dataset]:

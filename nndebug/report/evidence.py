@@ -51,6 +51,7 @@ def causes(run: Run, result: CheckResult) -> tuple[tuple[CauseView, ...], tuple[
                 steps_range(cause.first_step, None),
                 tuple(leading),
                 tuple(v for v in drawn if v.anchor not in {lead.anchor for lead in leading}),
+                tuple(clean(s, 300) for s in cause.supports),
                 tuple(clean(a, 300) for a in cause.against),
                 tuple(clean(r, 300) for r in cause.ruled_out),
                 clean(cause.help, 600),

@@ -158,6 +158,7 @@ class CauseView:
     when: str
     leading: tuple[FindingView, ...]
     following: tuple[FindingView, ...]
+    supports: tuple[str, ...] = ()
     against: tuple[str, ...] = ()
     ruled_out: tuple[str, ...] = ()
     help: str = ""

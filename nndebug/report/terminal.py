@@ -61,6 +61,8 @@ def _cause(cause: Cause, findings: Sequence[Finding], severity: Severity | None,
     certainty = f", certainty {100 * cause.certainty:.0f} %" if cause.certainty > 0 else ""
     _headline(cause.sentence, severity, clean(cause.kind, 60) + certainty, console)
     _findings(findings, severity, console)
+    if cause.supports:
+        _labelled("for", "; ".join(clean(s, 300) for s in cause.supports), console)
     if certainty:
         _labelled("against", "; ".join(clean(a, 300) for a in cause.against) or "nothing", console)
     for text in cause.tried:

@@ -1,0 +1,262 @@
+"""Certainties from measured weights: they sum to 1, follow the evidence, and come from a table that is what it says."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nndebug.causes import Kind
+from nndebug.diagnosis import SUREST, diagnose
+from nndebug.errors import UserError
+from nndebug.facts import MARKS, facts, known, tells_enough
+from nndebug.figures import figures
+from nndebug.findings import Finding, Severity
+from nndebug.run import Run
+from nndebug.weighing import HEALTHY, Table, measured, parse
+from tests.rules.runs import make_run
+
+NAMES = [f"fact {n}" for n in range(6)]
+KINDS = ["lr_too_high", "lr_too_low", "wrong_batch_size", HEALTHY]
+
+weights = st.floats(-20, 20)
+tables = st.builds(
+    Table,
+    st.fixed_dictionaries(dict.fromkeys(KINDS, weights)),
+    st.fixed_dictionaries({kind: st.dictionaries(st.sampled_from(NAMES), weights) for kind in KINDS}),
+)
+stated = st.sets(st.sampled_from(NAMES))
+
+
+@given(tables, stated)
+def test_certainties_are_a_distribution(measured, facts):
+    shares = measured.certainties(facts)
+    assert set(shares) == set(KINDS) and all(0 <= share <= 1 for share in shares.values())
+    assert math.isclose(math.fsum(shares.values()), 1)
+
+
+@given(tables, stated)
+def test_what_the_table_does_not_know_counts_nothing(measured, facts):
+    assert measured.certainties(facts | {"the moon is full"}) == measured.certainties(facts)
+
+
+@given(tables, stated, st.sampled_from(NAMES), st.sampled_from(KINDS), st.floats(0.01, 20))
+def test_evidence_for_one_kind_alone_never_makes_it_less_certain(measured, facts, name, kind, weight):
+    others = {k: {f: w for f, w in w.items() if f != name} for k, w in measured.weights.items()}
+    changed = Table(measured.start, {**others, kind: {**others[kind], name: weight}})
+    without, with_it = (changed.certainties(s)[kind] for s in (facts - {name}, facts | {name}))
+    assert with_it >= without
+
+
+def test_odds_are_multiplied():
+    # Bayes by hand: odds of 1 to 1, one statement 40 times as likely under the first, another 10 times under the second.
+    measured = Table({"a": 0.0, "b": 0.0}, {"a": {"x": math.log(40)}, "b": {"y": math.log(10)}})
+    assert measured.certainties({"x"})["a"] == pytest.approx(40 / 41)
+    assert measured.certainties({"x", "y"})["a"] == pytest.approx(4 / 5)
+    assert measured.reasons("a", {"x", "y"}) == (["x (×40)"], ["y (÷10)"])
+
+
+def test_marks_of_one_figure_count_together():
+    measured = Table({"a": 0.0, "b": 0.0}, {"a": {"z > 0.9": 1.0, "z > 10": 2.0}, "b": {}})
+    assert measured.reasons("a", {"z > 10", "z > 0.9"})[0] == [f"z > 10 (×{math.exp(3):.2g})"]
+    assert measured.reasons("unheard of", {"z > 10"}) == ([], [])
+
+
+GOOD = {"schema": 1, "made": {}, "start": {"a": 0, "b": 1}, "weights": {"a": {"x": 1}}}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "null",
+        "[" * 100_000,
+        json.dumps({**GOOD, "schema": 2}),
+        json.dumps({**GOOD, "start": {"a": 0}}),
+        json.dumps({**GOOD, "start": {"a": 0, "b": float("nan")}}),
+        json.dumps({**GOOD, "start": [["a", 0]]}),
+        json.dumps({**GOOD, "weights": {"c": {"x": 1}}}),
+        json.dumps({**GOOD, "weights": {"a": {"x": "1"}}}),
+        json.dumps({**GOOD, "weights": {"a": {"x": True}}}),
+        json.dumps({**GOOD, "weights": {"a": {"x": 1e300}}}),
+        json.dumps({**GOOD, "weights": {"a": {"": 1}}}),
+        json.dumps({**GOOD, "weights": {"a": 3}}),
+        json.dumps({**GOOD, "made": 3}),
+        json.dumps({key: value for key, value in GOOD.items() if key != "made"}),
+    ],
+)
+def test_a_table_that_is_none_is_refused(text):
+    with pytest.raises(UserError, match="the table of weights is broken"):
+        parse(text)
+
+
+def test_a_table_is_read():
+    assert parse(json.dumps(GOOD)).certainties({"x"})["a"] == pytest.approx(0.5)
+
+
+# --- statements ---------------------------------------------------------------------------------------------------
+
+
+def test_figures_are_those_of_the_run():
+    run = make_run({("hidden1.weight", "weight.std"): {0: 0.01}}, learns=True, batch=10, samples=100)
+    found = figures(run)
+    assert found["first loss / chance"] == pytest.approx(0.46 / 0.45)
+    assert found["last loss / first"] == pytest.approx(0.02 / 0.46)
+    assert found["first weight × √inputs"] == pytest.approx(0.28)
+    assert found["batch / samples"] == 0.1
+    told = facts(run, [], [])
+    assert "last loss / chance > 0.1" not in told and "first loss / chance > 0.97" in told
+    assert "first weight × √inputs > 0.1" in told and "first weight × √inputs > 0.4" not in told
+
+
+def test_a_loss_that_is_not_finite_is_beyond_every_mark():
+    run = make_run({("run", "probe.loss"): [0.46, 0.45, math.nan]})
+    assert {f"last loss / chance > {mark:g}" for mark in MARKS["last loss / chance"]} <= facts(run, [], [])
+
+
+def test_findings_are_stated_with_severity_time_and_place():
+    found = [
+        Finding("NND204", "x", Severity.ERROR, "output", "", 0),
+        Finding("NND503", "x", Severity.INFO, "run", ""),
+    ]
+    told = {fact for fact in facts(make_run(), found, []) if fact.startswith("NND")}
+    assert told == {
+        *("NND204", "NND204 is a warning", "NND204 is an error", "NND204 at step 0"),
+        *("NND204 at the last layer", "NND503"),
+    }
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["std", "rate"]), inner),
+    max_leaves=4,
+)
+KEYS = [
+    "optimizer",
+    "input",
+    "inputs",
+    "class_shares",
+    "loss_at_chance",
+    "samples",
+    "batch",
+    "epochs",
+    "loss",
+    "classes",
+]
+
+
+@given(st.dictionaries(st.sampled_from(KEYS), json_values))
+def test_every_run_can_be_stated_whatever_its_manifest_says(manifest):
+    run = make_run(learns=True)
+    run.manifest = {**run.manifest, **manifest}
+    told = facts(run, [], [])
+    assert all(map(known, told))
+
+
+def test_a_run_that_tells_little_is_not_compared():
+    assert not tells_enough(facts(Run({}), [], []))
+    assert tells_enough([f"{name} unknown" for name in list(MARKS)[:5]])
+
+
+def test_only_what_can_be_stated_is_known():
+    assert (
+        known("last loss / chance > 0.9")
+        and known("NND204 at step 0")
+        and known("share of one class unknown")
+    )
+    assert not known("last loss / chance > 0.91") and not known("the moon is full")
+
+
+# --- the diagnosis ------------------------------------------------------------------------------------------------
+
+
+def full_run(learns=False):
+    """A run that knows enough figures to be weighed."""
+    series = {}
+    for site in ("hidden1", "output"):
+        for name in ("preactivation.std", "variation"):
+            series[site, f"probe.{name}"] = [1.0] * 8
+        for name in ("update_ratio", "gradient.norm", "gradient.std", "gradient.zero_share", "weight.norm"):
+            series[f"{site}.weight", name] = [0.1] * 8
+    series |= {
+        ("run", "validation.loss"): [0.02 if learns else 0.5] * 8,
+        ("run", "probe.accuracy"): [0.1] * 8,
+    }
+    return make_run(
+        series,
+        learns=learns,
+        batch=10,
+        samples=100,
+        epochs=None,
+        input={"minimum": 0.0, "maximum": 1.0, "std": 1.0},
+    )
+
+
+def finding(code, **evidence):
+    return Finding(code, code.lower(), Severity.ERROR, "run", f"{code} fired", 0, None, evidence)
+
+
+SURE = Table(
+    {"wrong_batch_size": 9.0, HEALTHY: 0.0, "lr_too_low": 0.0},
+    {k: {} for k in ("wrong_batch_size", HEALTHY, "lr_too_low")},
+)
+
+
+def test_the_table_names_what_no_rule_knows():
+    run = full_run()
+    assert tells_enough(facts(run, [], []))
+    causes, verdict, severity = diagnose(run, [finding("NND501")], SURE)
+    assert causes[0].kind == "wrong_batch_size" and causes[0].certainty == SUREST
+    assert verdict == "The likeliest cause: a batch size that does not suit." and severity is Severity.ERROR
+    assert diagnose(run, [finding("NND501")], weigh=False)[0][0].kind == "not_learning"
+
+
+def test_a_proof_decides_alone():
+    found = [finding("NND501"), finding("NND404")]
+    assert diagnose(full_run(), found, SURE) == diagnose(full_run(), found, weigh=False)
+    assert diagnose(full_run(), found, SURE)[0][0].kind == "missing_zero_grad"
+
+
+def test_a_run_that_tells_little_has_no_cause_from_the_table():
+    assert diagnose(make_run(learns=False), [finding("NND501")], SURE)[0][0].kind == "not_learning"
+
+
+def test_without_an_alarm_a_cause_is_named_only_far_from_health_and_where_little_was_learned():
+    causes, verdict, severity = diagnose(full_run(), [], SURE)
+    assert causes[0].kind == "wrong_batch_size" and severity is Severity.INFO
+    assert verdict.startswith(
+        "No rule is sure, but this is no healthy training. The likeliest cause: a batch"
+    )
+    unsure = Table({**SURE.start, HEALTHY: 8.0}, SURE.weights)
+    assert diagnose(full_run(), [], unsure)[0] == ()
+    assert diagnose(full_run(learns=True), [], SURE)[::2] == ((), None)
+    assert diagnose(full_run(), [], SURE, weigh=False)[0] == ()
+
+
+def test_health_is_no_cause():
+    healthy = Table({HEALTHY: 9.0, "lr_too_low": 0.0}, {HEALTHY: {}, "lr_too_low": {}})
+    causes, _, _ = diagnose(full_run(), [finding("NND501")], healthy)
+    assert [cause.kind for cause in causes] == ["lr_too_low"] and causes[0].certainty < 0.01
+
+
+# --- the table that comes with the package ------------------------------------------------------------------------
+
+
+def test_the_committed_table_is_one_and_says_how_it_was_made():
+    table = measured()
+    assert set(table.start) - {HEALTHY} <= {kind.value for kind in Kind}
+    named = {fact for weights in table.weights.values() for fact in weights}
+    assert len(named) > 100 and all(map(known, named))
+    made = table.made
+    assert made["runs"] >= 300 and made["command"].startswith("python -m benchmarks.faults.fit")
+    assert np.datetime64(made["date"]) and len(made["rule set"]) == 12
+
+
+def test_the_committed_table_knows_a_run_that_learns():
+    # What a healthy run states speaks for health, and a loss that stays at chance against it.
+    table = measured()
+    good, bad = facts(make_run(learns=True), [], []), facts(make_run(learns=False), [], [])
+    assert table.certainties(good)[HEALTHY] > table.certainties(bad)[HEALTHY]
