@@ -1,8 +1,8 @@
 """From symptoms to causes: what happened first, and what explains the rest. Orders; does not measure.
 
 A cause is an entry of the closed vocabulary `causes.Kind`. Each has a look of its own, which says what it found. A proof
-decides; without one the certainties are those of the measured table (`weighing.py`), and where a run tells too little
-for it those of the looks. The surest comes first, and of two equally sure ones the one further up the chain (data, initial
+decides; without one the certainties are those of the looks, or (where they are to be weighed and the run tells enough) of the
+measured table (`weighing.py`). The surest comes first, and of two equally sure ones the one further up the chain (data, initial
 values, backward, update).
 """
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 SUREST = 0.98
 """No certainty that was added up is as large as that of a proof."""
+CLEAR = 0.9
+"""A look as clear as this, and clearer than all others, comes first whatever a table says."""
 NOT_HEALTHY = 0.1
 """Certainty of health below which causes are named although no rule is alarmed."""
 WORTH_NAMING = 0.05
@@ -30,7 +32,7 @@ WORTH_NAMING = 0.05
 
 
 def diagnose(
-    run: Run, findings: Sequence[Finding], table: Table | None = None, weigh: bool = True
+    run: Run, findings: Sequence[Finding], table: Table | None = None, weigh: bool = False
 ) -> tuple[tuple[Cause, ...], str, Severity | None]:
     """Names the causes behind findings.
 
@@ -38,7 +40,7 @@ def diagnose(
         run: the run.
         findings: what the rules found in it.
         table: the measured weights; those of the package if None.
-        weigh: False leaves the certainties to the looks.
+        weigh: take the certainties from the table; else they are those of the looks.
 
     Returns:
         The causes, surest first; the verdict in one sentence; and the severity of the worst finding. Where there is none
@@ -78,13 +80,14 @@ def weighed(
 ) -> list[Cause]:
     """The causes that a table holds likely, with its certainties; as their looks tell them where there is one."""
     own = {cause.kind: cause for cause in reversed(looks)}
+    meanings = {kind.value: kind.meaning for kind in Kind}
     serious = tuple(f.fingerprint for f in findings if f.severity is not Severity.INFO)
-    causes = []
+    causes: list[Cause] = []
     for kind, certainty in ranking(
         {kind: cause.certainty for kind, cause in own.items()}, table.certainties(stated)
     ):
         supports, against = table.reasons(kind, stated)
-        cause = own.get(kind) or Cause(kind, None, 0, 0.0, f"The likeliest cause: {Kind(kind).meaning}.")
+        cause = own.get(kind) or Cause(kind, None, 0, 0.0, f"The likeliest cause: {meanings[kind]}.")
         cause = replace(
             cause,
             certainty=certainty,
@@ -106,6 +109,13 @@ def ranking(looks: Mapping[str, float], certainties: Mapping[str, float]) -> lis
     """
     order = [kind.value for kind in Kind]
     found = {kind: min(share, SUREST) for kind, share in certainties.items() if kind != HEALTHY}
+    first = max(looks, key=lambda kind: looks[kind], default="")
+    rivals = [kind for kind, certainty in looks.items() if certainty >= looks[first]]
+    if first in found and looks[first] >= CLEAR and rivals == [first]:
+        # What looks so by itself stays first: programs of another make than those of the table lie outside what it knows.
+        share, both = found[first], max((found[first] + looks[first]) / 2, 0.51)
+        found = {kind: other * (1 - both) / max(1 - share, 1e-9) for kind, other in found.items()}
+        found[first] = min(both, SUREST)
     clearest, likeliest = max(looks.values(), default=0.0), max(found.values(), default=0.0)
     for kind in looks.keys() - certainties.keys():
         # Never measured: it keeps its own certainty where nothing looks clearer, else what the table leaves over.

@@ -120,8 +120,8 @@ def _sizes(run: Run) -> Mapping[str, float | None]:
     for what, key in (("saturated", "probe.saturated_share"), ("silent", "probe.silent_units")):
         series = [(site, s) for site in hidden if (s := run.series(key, site.name))]
         units = {site.name: site.units if what == "silent" else 1 for site, _ in series}
-        for time, value in (("first", lambda s: s.first), ("last", lambda s: s.last)):
-            shares = [value(s) / max(1, units[site.name]) for site, s in series]
+        for time, at in (("first", 0), ("last", -1)):
+            shares = [float(s.values[at]) / max(1, units[site.name]) for site, s in series]
             found[f"hidden {what}, {time}"] = max(shares, default=math.nan)
     if run.sites:
         out = run.sites[-1].name
