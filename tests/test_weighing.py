@@ -221,7 +221,9 @@ def test_what_looks_so_by_itself_comes_first_and_is_less_sure_where_the_table_di
     assert ranking({"lr_too_high": 0.8}, table)[0][0] == "wrong_batch_size"
     assert ranking({"lr_too_high": 0.95, "lr_too_low": 0.95}, table)[0][0] != "lr_too_high"
     # A kind that the table does not have gets what it leaves over, unless nothing looks clearer.
-    assert ("class_imbalance", pytest.approx(0.16)) in ranking({"class_imbalance": 0.8, "lr_too_high": 0.85}, table)
+    assert ("class_imbalance", pytest.approx(0.16)) in ranking(
+        {"class_imbalance": 0.8, "lr_too_high": 0.85}, table
+    )
     assert ranking({"class_imbalance": 0.8}, table)[0] == ("class_imbalance", 0.8)
 
 
