@@ -10,7 +10,7 @@ import os
 import re
 import struct
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from functools import lru_cache
 from operator import index
 from pathlib import Path
@@ -27,6 +27,32 @@ _MAX_EPOCH_BYTES = 1 << 28  # of all arrays of an epoch; a small file can claim 
 _MAX_TABLE_BYTES = 1 << 24
 # Headers of the zip format, PKWARE APPNOTE 4.3.7 (what stands before a member) and 4.3.16 (the end of the file).
 _MEMBER, _END = struct.Struct("<4s5H3I2H"), struct.Struct("<4s4H2IH")
+
+
+class Epoch:
+    """The state at the end of one epoch; number 0 is birth, the state before step 0.
+
+    Attributes:
+        number: of the epoch, from 1.
+        step: updates done so far.
+        names: of the arrays; known without reading them.
+    """
+
+    def __init__(
+        self, number: int, step: int, names: Set[str], read: Callable[[], Mapping[str, Array]]
+    ) -> None:
+        self.number = number
+        self.step = step
+        self.names = names
+        self._read = read
+
+    @property
+    def arrays(self) -> Mapping[str, Array]:
+        """The arrays by name, as in "hidden1/activity"; read from the folder when asked for."""
+        return self._read()
+
+    def __repr__(self) -> str:
+        return f"Epoch({self.number}, step={self.step})"
 
 
 def pack(arrays: Mapping[str, Array], step: int) -> bytes:

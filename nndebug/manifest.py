@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .adapters.layered import describe_sites
+from .adapters.sites import describe_sites
 from .signals import Array
 from .stats import Moments
 

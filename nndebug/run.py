@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import html
 import os
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from operator import index
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .epochs import epoch_files, read_arrays, read_head
+from .epochs import Epoch, epoch_files, read_arrays, read_head
 from .errors import UserError
 from .series import Column, Series
 from .signals import RUN, Array, Site
@@ -41,32 +41,6 @@ _OF_AN_UPDATE = ("loss", "learning_rate", "penalty")
 
 MAX_EPOCHS = 128
 """Epochs whose arrays are kept in memory when there is no folder."""
-
-
-class Epoch:
-    """The state at the end of one epoch; number 0 is birth, the state before step 0.
-
-    Attributes:
-        number: of the epoch, from 1.
-        step: updates done so far.
-        names: of the arrays; known without reading them.
-    """
-
-    def __init__(
-        self, number: int, step: int, names: Set[str], read: Callable[[], Mapping[str, Array]]
-    ) -> None:
-        self.number = number
-        self.step = step
-        self.names = names
-        self._read = read
-
-    @property
-    def arrays(self) -> Mapping[str, Array]:
-        """The arrays by name, as in "hidden1/activity"; read from the folder when asked for."""
-        return self._read()
-
-    def __repr__(self) -> str:
-        return f"Epoch({self.number}, step={self.step})"
 
 
 class Run:

@@ -57,7 +57,7 @@ ALLOWED = {
     },
     "nndebug.ranks": {"numpy", *RECORDING},
     "nndebug.recorder": {"numpy", *RECORDING, "nndebug.preflight.result"},
-    "nndebug.preflight": {"numpy", *SUMMARIES, "nndebug.gradcheck", "nndebug.adapters.layered"},
+    "nndebug.preflight": {"numpy", *SUMMARIES, "nndebug.gradcheck", "nndebug.adapters.sites"},
     "nndebug.preflight.result": {*SUMMARIES, "nndebug.gradcheck.result"},
     "nndebug.findings": BASE,
     "nndebug.config": BASE,
@@ -73,6 +73,7 @@ ALLOWED = {
     "nndebug.diagnosis": {"nndebug.facts", "nndebug.weighing", *JUDGING},
     "nndebug.baseline": {"nndebug.atomic", *JUDGING},
     "nndebug.report": {
+        "nndebug.epochs",
         "numpy",
         "rich",
         "jinja2",

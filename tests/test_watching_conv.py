@@ -21,7 +21,7 @@ from network import (
     Sequential,
     fit,
 )
-from nndebug.adapters.layered import describe_sites
+from nndebug.adapters.sites import describe_sites
 from nndebug.deaths import fired, share_fired
 from nndebug.probe import Probe, never_fire
 from nndebug.report import build, html

@@ -17,7 +17,7 @@ from ..deaths import fired
 from ..probe import Probe, shift
 from ..recorder import Recorder
 from ..replay import STEPS, Replay
-from ..signals import RUN, Array, Site
+from ..signals import RUN, Array
 from ..stats import Moments
 from .nonfinite import producer
 
@@ -33,23 +33,6 @@ _WORTH_COUNTING = 0.2
 """Units silent on the probe, as a share of a layer and new since the last count, that make an epoch count them."""
 _LAST_COUNT = 0.1
 """The same for the last epoch, old ones included. Fewer are no finding; reports then say "at most"."""
-
-
-def describe_sites(network: Any) -> tuple[Site, ...]:
-    """The sites of a network in order: every layer with weights together with the activation that shares its name."""
-    found: dict[str, Site] = {}
-    for layer in network.layers:
-        known = found.get(layer.name)
-        activation = layer.kind if hasattr(layer, "derivative") else None
-        found[layer.name] = Site(
-            name=layer.name,
-            kind=known.kind if known else layer.kind,
-            activation=activation or (known.activation if known else None),
-            inputs=known.inputs if known else getattr(layer, "inputs", 0),
-            units=known.units if known else getattr(layer, "units", 0),
-            parameters=known.parameters if known else tuple(layer.parameters),
-        )
-    return tuple(found.values())
 
 
 class LayeredAdapter:

@@ -155,7 +155,7 @@ def _outputs(network: Any, x: Array) -> list[Array]:
 
 
 def _facts(subject: Subject) -> dict[str, Any]:
-    from ..adapters.layered import describe_sites
+    from ..adapters.sites import describe_sites
 
     network, optimizer = subject.original, subject.optimizer
     return {

@@ -13,7 +13,8 @@ from .png import EMPTY, LEVELS, WRONG
 from .text import clean, number, percent
 
 if TYPE_CHECKING:
-    from ..run import Epoch, Run
+    from ..epochs import Epoch
+    from ..run import Run
 
 _MOST_EPOCHS = 40
 _MOST_UNITS = 600

@@ -13,7 +13,8 @@ from .png import LEVELS
 from .text import number, percent, plural
 
 if TYPE_CHECKING:
-    from ..run import Epoch, Run
+    from ..epochs import Epoch
+    from ..run import Run
 
 _MOST_CLASSES = 24
 _MOST_SAMPLES = 24
