@@ -8,6 +8,11 @@
     def test_mine(member, check):                    # one test of every check
         check(member)
 
+A layer has `forward(x)` and `backward(output_gradient)`, and its parameters in dicts or lists (`parameters`, `gradients`;
+`params`, `grads`) or as arrays of its own (`W` with `dW` or `grad_W`); what calls them otherwise goes through `adapt`. A loss is
+called with (output, target) and has `gradient`, or has `forward(output, target)` and `backward()`. An optimiser has
+`step(parameters, gradients)`, dicts of arrays.
+
 Needs Hypothesis, and pytest for the decorator: `pip install nndebug[test]`.
 """
 

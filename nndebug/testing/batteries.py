@@ -32,7 +32,10 @@ class Checked:
     seconds: dict[str, float] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        lines = [f"{self.member}: {len(self.passed)} checks passed in {sum(self.seconds.values()):.2f} s"]
+        count = len(self.passed)
+        lines = [
+            f"{self.member}: {count} check{'s' * (count != 1)} passed in {sum(self.seconds.values()):.2f} s"
+        ]
         lines += [f"  expected to fail, and does: {name} ({why})" for name, why in self.expected.items()]
         lines += [f"  not applicable: {name} ({why})" for name, why in self.not_applicable.items()]
         return "\n".join(lines)

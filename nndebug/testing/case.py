@@ -132,6 +132,7 @@ def kind_of(member: Any) -> str:
     Raises:
         UserError: nothing says what it is.
     """
+    from .own_members import is_loss
     from .wrapping import framework_kind
 
     known = framework_kind(member)
@@ -152,7 +153,7 @@ def kind_of(member: Any) -> str:
     if has("value", "derivative"):
         return "activation"
     if has("forward", "backward"):
-        return "layer"
+        return "loss" if is_loss(thing) else "layer"
     if has("gradient"):
         return "loss"
     if has("step") or has("update"):

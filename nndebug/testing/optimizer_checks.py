@@ -13,7 +13,7 @@ from .case import Case
 from .comparing import called, number, same
 from .failure import Failure
 from .registry import check
-from .stepping import Steps
+from .stepping import Steps, of_network
 
 KIND = "optimizer"
 Arrays: TypeAlias = dict[str, Array]
@@ -234,6 +234,28 @@ def entries_apart(case: Case, draw: Draw) -> None:
     before, after = _run(case, start, history), _run(case, start, changed)
     given = {**_given(start, history), "changed": f"the gradients of {other}, by 1"}
     same(after.parameters[kept], before.parameters[kept], kept, given)
+
+
+@check(KIND, when=lambda case: "the network orders its parameters" if of_network(case.make()) else "")
+def parameter_order(case: Case, draw: Draw) -> None:
+    """Parameters that come in another order move the same: no step is counted for each of them."""
+    shapes = _shapes(draw)
+    start, history = _arrays(draw, shapes, "float64"), _history(draw, shapes, "float64")
+    before = _run(case, start, history)
+    after = _run(case, _reversed(start), [_reversed(gradients) for gradients in history])
+    help = "count a step once for all parameters, not in the loop over them"
+    for name, value in before.parameters.items():
+        same(
+            after.parameters[name],
+            value,
+            f"{name}, taken in another order",
+            _given(start, history),
+            help=help,
+        )
+
+
+def _reversed(arrays: Arrays) -> Arrays:
+    return dict(reversed(arrays.items()))
 
 
 @check(KIND)

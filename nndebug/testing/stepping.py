@@ -34,7 +34,7 @@ class Steps:
         self.optimizer = optimizer if inspect.isfunction(optimizer) else copy.deepcopy(optimizer)
         self._start = {name: np.array(value) for name, value in start.items()}
         self._way: _Network | _Torch | _Arrays
-        if isinstance(optimizer, load_core("optimizers").Optimizer):
+        if of_network(optimizer):
             self._way = _Network(self.optimizer, self._start)
         elif makes_torch(optimizer):
             self._way = _Torch(optimizer, self._start)
@@ -55,6 +55,11 @@ class Steps:
     def gradients(self, passed: dict[str, Array]) -> dict[str, Array]:
         """The gradients that the optimiser was given, as they are now."""
         return self._way.gradients(passed)
+
+
+def of_network(optimizer: Any) -> bool:
+    """Whether this is the core's, which takes a network."""
+    return isinstance(optimizer, load_core("optimizers").Optimizer)
 
 
 def rate_of(optimizer: Any) -> str | None:

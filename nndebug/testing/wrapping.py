@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..signals import Array
-from . import torch_members
+from . import own_members, torch_members
 
 
 def framework_kind(thing: Any) -> str:
@@ -29,6 +29,10 @@ def wrapped(kind: str, make: Callable[[], Any], loss: Any = None) -> Callable[[]
             return torch_members.TorchLoss(made)
         if torch_members.is_module(made) or torch_members.is_function(made):
             made = torch_members.TorchLayer(made)
+        elif kind == "loss":
+            made = own_members.loss(made)
+        elif kind in ("layer", "activation") and not isinstance(made, adapt):
+            made = own_members.named(made)
         if loss is not None:
             made.loss = torch_members.TorchLoss(loss) if torch_members.is_loss(loss) else loss
         return made

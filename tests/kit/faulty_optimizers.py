@@ -31,6 +31,19 @@ class FirstRowOnly(Descent):
             value[:1] -= self.rate * gradients[name][:1]
 
 
+class CountsEveryParameter(Descent):
+    """Adam's mistake: the count of steps stands in the loop over the parameters."""
+
+    def __init__(self):
+        super().__init__()
+        self.count = 0
+
+    def step(self, parameters, gradients):
+        for name, value in parameters.items():
+            self.count += 1
+            value -= self.rate / self.count * gradients[name]
+
+
 class Shrinks(Descent):
     def step(self, parameters, gradients):
         super().step(parameters, gradients)
@@ -201,6 +214,7 @@ FAULTY = {
     ("optimizer", "rate_scales_the_step"): SquaresTheRate,
     ("optimizer", "scale_consistent"): Roots,
     ("optimizer", "entries_apart"): NormsEverything,
+    ("optimizer", "parameter_order"): CountsEveryParameter,
     ("optimizer", "starts_afresh"): SharesVelocity,
     ("optimizer", "deterministic"): Wanders,
     ("optimizer", "extreme_gradients"): DividesByNorm,
