@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from ...look import ROWS
 from ...recorder import Recorder
 from ...signals import RUN
 from ...stats import Moments
+from . import nonfinite
 from .cleared import Cleared
 from .losses import Backwards, LossCall, read
 from .measuring import Measuring
 from .modules import activation_of, describe, describe_sites, kind_of, named, own_parameters, plain
+from .others import OtherOptimizers
 from .own_losses import OwnLoss, OwnLosses
 from .ranks import Rank, RankNotes, local
 from .targets import Targets
@@ -79,6 +81,7 @@ class TorchAdapter:
         self._window_rows = ROWS / (rank.world if rank else 1)
         self._failed = False
         self._backwards = Backwards(torch.autograd, self._guarded(self._on_backward))
+        self._others = OtherOptimizers(optimizers, lambda: self._tier == 1, self._guarded)
         self._always: list[Any] = []
         self._once: list[Any] = []
         self._compiled = any(type(m).__name__ == "OptimizedModule" for m in model.modules())
@@ -88,6 +91,7 @@ class TorchAdapter:
     def attach(self) -> None:
         """Starts watching."""
         self._backwards.attach()
+        self._others.attach()
         before, after = self._guarded(self._before_step), self._guarded(self._after_step)
         first = self.optimizers[0]
         # With a closure (LBFGS) the passes run inside the step, and gradients are not there before it.
@@ -100,6 +104,7 @@ class TorchAdapter:
     def detach(self) -> None:
         """Takes every hook off; may be called any number of times."""
         self._backwards.detach()
+        self._others.detach()
         for handle in (*self._always, *self._once):
             handle.remove()
         self._always, self._once = [], []
@@ -134,6 +139,7 @@ class TorchAdapter:
         self._row, self._moments, self._means = {}, {}, []
         self._notes.begin()
         self._losses.begin()
+        self._others.begin()
         if not self._compiled:  # a hook inside would make the compiler compile again
             for name, module in self._modules.items():
                 if own_parameters(module) or activation_of(module) or not self._order:
@@ -270,7 +276,13 @@ class TorchAdapter:
             for name, value in self._updated.items() if tier == 1 else ():
                 if (before := self._before.get(name)) is not None:
                     self._ask(name, "weight.", before)
-                    self._ask(name, "update.", local(value.detach()) - before)
+                    change = (
+                        self._others.update(value)
+                        if self._others.has(value)
+                        else local(value.detach()) - before
+                    )
+                    if change is not None:  # else no optimiser that has it made a step yet
+                        self._ask(name, "update.", change)
             if self._rank:
                 self._values(RUN).update(self._notes.figures(lasted))
                 for name, check in self._notes.checks(self._before).items():
@@ -328,21 +340,8 @@ class TorchAdapter:
             self.last_window, self._window = self._window, Window()
 
     def _find_nonfinite(self, step: int) -> None:
-        loss = self._row.get(RUN, {}).get("loss", 0.0)
-        bad = [key for key, moments in self._moments.items() if moments.nonfinite]
-        if (not bad and math.isfinite(loss)) or any(
-            e.get("event") == "nonfinite" for e in self.recorder.run.events
-        ):
+        if any(event.get("event") == "nonfinite" for event in self.recorder.run.events):
             return
-        order = {name: place for place, name in enumerate(self._order)}
-        forward = [key for key in bad if key[1] in ("input.", "preactivation.", "activation.")]
-        site, prefix = min(forward or bad or [("loss", "loss.")], key=lambda key: order.get(key[0], 1 << 30))
-        facts: Mapping[str, Any] = {
-            "site": site,
-            "signal": prefix.removesuffix("."),
-            "operation": f"{site} {'backward' if 'gradient' in prefix else 'forward'}",
-            "entries": 0,
-            "sample": None,
-            "operands": {},
-        }
-        self.recorder.event("nonfinite", step, self.epoch, **facts)
+        loss = self._row.get(RUN, {}).get("loss", 0.0)
+        if facts := nonfinite.first(self._moments, loss, self._order):
+            self.recorder.event("nonfinite", step, self.epoch, **facts)
