@@ -216,7 +216,7 @@ PROGRAMS = {
     "autocast": (lambda: mlp(nn.ReLU, 48), lambda m: adam(m, 5e-3), autocast),
     "summed-with-its-rate": (
         lambda: mlp(nn.ReLU),
-        lambda m: sgd(m, 0.1 / BATCH),
+        lambda m: sgd(m, 0.3 / BATCH),
         plain(lambda z, y: F.cross_entropy(z, y, reduction="sum")),
     ),
 }  # fmt: skip
