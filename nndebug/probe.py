@@ -112,13 +112,17 @@ class Probe:
             self._silent[site] = ~firing
         return values, shifts
 
-    def gradient_norm(self) -> float:
+    def gradient_norm(self) -> float | None:
         """Norm of the gradient of the loss (a mean over rows) in all parameters, on 128 rows or fewer from all over the
-        probe: the state as it is now, in evaluation mode, without penalties."""
+        probe: the state as it is now, in evaluation mode, without penalties. None where the backward pass cannot run on
+        so many, which is its user's affair: rule hidden-by-batch-size is about it."""
         chosen = np.linspace(0, len(self.x) - 1, min(GRADIENT_ROWS, len(self.x))).astype(np.int64)
         x, y = self.x[chosen], self.y[chosen]
         with np.errstate(all="ignore"):
-            self.network.differentiate(x, y, input_gradient=False)
+            try:
+                self.network.differentiate(x, y, input_gradient=False)
+            except Exception:
+                return None
             norm = float(np.linalg.norm(self.network.flat_gradients.astype(np.float64)))
         return norm / len(x) if getattr(self.loss, "reduction", "mean") == "sum" else norm
 

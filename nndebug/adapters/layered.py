@@ -299,8 +299,9 @@ class LayeredAdapter:
 
     def _compare_gradients(self) -> None:
         """The gradient on many rows, beside which those of single batches show how much noise is in them."""
-        if self.probe is not None:
-            norm = self.probe.gradient_norm()
+        if self.probe is None or (norm := self.probe.gradient_norm()) is None:
+            self._stop_comparing()
+        else:
             self.recorder.probe(self.step, self.epoch, {RUN: {"probe.gradient.norm": norm}})
 
     def _stop_comparing(self) -> None:

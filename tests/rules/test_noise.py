@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import nndebug
+from network import SGD, CrossEntropy, Dense, Sequential, Sigmoid, fit
 from nndebug.findings import Severity
 from nndebug.rules.noise import signal_to_noise
 from tests.watching import data, make, train
@@ -73,3 +74,20 @@ def test_the_norm_on_many_samples_is_that_of_a_copys_gradient():
     copy.differentiate(x[chosen], np.eye(4)[y[chosen]])
     expected = np.sqrt(sum(np.sum(g**2) for g in copy.gradients.values()))
     assert watching.run.series("probe.gradient.norm").last == pytest.approx(expected, rel=1e-12)
+
+
+class SumsOverUnits(Dense):
+    """A bias gradient over the wrong axis: it fits as long as a batch has as many rows as the layer has units."""
+
+    def backward_parameters(self, output_gradient):
+        super().backward_parameters(output_gradient)
+        self.gradients["bias"][...] = output_gradient.sum(axis=1)
+
+
+def test_a_backward_that_runs_at_its_own_batch_size_only_is_no_failure_of_the_tool():
+    network = Sequential(Dense(6, 4), Sigmoid(), SumsOverUnits(4, 4), loss=CrossEntropy())
+    rng = np.random.default_rng(0)
+    with nndebug.watch(network, report=False, strict=True) as watching:
+        fit(network, (rng.normal(size=(40, 6)), rng.integers(0, 4, 40)), SGD(0.1), epochs=2, batch=4)
+    assert not watching.run.has("probe.gradient.norm")
+    assert not [event for event in watching.run.events if event["event"] == "failure"]
