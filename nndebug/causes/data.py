@@ -116,8 +116,8 @@ def corrupted_labels(run: Run, found: Findings) -> Cause | None:
         found,
         [finding, *found.of("NND506", "NND604")],
         0.9,
-        f"The labels do not belong to their inputs: a probe scores {figures['score']:.2f} on them, knowing nothing "
-        f"{figures['baseline']:.2f}; the network can learn by heart.",
+        f"The labels do not belong to their inputs: a probe scores {figures['score']:.2f} on them, no better "
+        f"than guessing ({figures['baseline']:.2f}); a few the network can learn by heart.",
         first_step=0,
         help="apply one permutation to inputs and labels; look at ten pairs",
     )

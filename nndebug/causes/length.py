@@ -19,7 +19,7 @@ def excess_regularisation(run: Run, found: Findings) -> Cause | None:
     first = strong[0]
     layer = None if first.site == "run" else first.site
     if first.evidence["what"] == "penalty":
-        sentence = f"The penalty is too strong: at {first.site} {first.message.removeprefix('the ')}."
+        sentence = f"The penalty is too strong: at {first.site} {first.message}."
     else:
         sentence = f"Dropout is too strong: {first.message}."
     effects = found.of("NND201", "NND205", "NND401", "NND411", "NND604")

@@ -21,7 +21,7 @@ from matplotlib.patheffects import withStroke
 from .model import Chart, HeatMap, Line
 from .plots import axes
 from .png import PALETTES
-from .svg import free_corner
+from .svg import ASIDE, ENDS, free_place
 
 PAGE, CARD, RULE, GRID = "#fbfbf9", "#ffffff", "#e2e2dd", "#ecece8"
 TEXT, SOFT, RED, TINT, GREEN, BLUE, AMBER = (
@@ -34,6 +34,7 @@ TEXT, SOFT, RED, TINT, GREEN, BLUE, AMBER = (
     "#8f5400",
 )
 SEVERITY = {"error": RED, "warning": AMBER, "info": BLUE, "passed": GREEN}
+SIDES = {"end": "right", "start": "left", "middle": "center"}  # of SVG's anchors, in matplotlib's words
 _PER_INCH = 100  # pixels of the layout; the file has dpi / 100 times as many
 
 _PACKING = {"compress_level": 3}  # no larger than with the usual 6, in a third of the time
@@ -197,13 +198,11 @@ class Canvas:
         self.curves(chart, x, y, width, height)
         for reference in chart.references:
             place = 1 - up.place(reference.value)
-            left, below = free_corner(chart, across, up, place)
+            side, below = free_place(chart, across, up, place)
             at = y + height * place + (14 if below else -5)
             halo = [withStroke(linewidth=3, foreground=CARD)]
-            place = x + (4 if left else width - 2)
-            self.text(
-                place, at, reference.label, 12, GREEN, ha="left" if left else "right", path_effects=halo
-            )
+            place = x + width * ENDS[side] + ASIDE[side]
+            self.text(place, at, reference.label, 12, GREEN, ha=SIDES[side], path_effects=halo)
         for row, lost in enumerate(chart.not_finite[:3]):
             at = x + width * across.place(lost.x)
             self.line(at, y, at, y + height, RED)

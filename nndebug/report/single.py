@@ -16,11 +16,11 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
 from ..atomic import write_atomically
-from .canvas import GREEN, RED, SOFT, tone
+from .canvas import GREEN, RED, SIDES, SOFT, tone
 from .model import Chart, HeatMap
 from .plots import axes
 from .png import PALETTES
-from .svg import free_corner
+from .svg import ASIDE, ENDS, free_place
 
 STYLE = Path(__file__).parent / "templates" / "nndebug.mplstyle"
 
@@ -87,16 +87,16 @@ def _chart(place: Any, chart: Chart) -> None:
             place.plot(*zip(*line.trend), color=tone(line), label=label)
     for reference in chart.references:
         place.axhline(reference.value, color=GREEN, lw=1.1, ls=(0, (5, 3.5)))
-        left, below = free_corner(chart, across, up, 1 - up.place(reference.value))
+        end, below = free_place(chart, across, up, 1 - up.place(reference.value))
         place.annotate(
             reference.label,
-            (0 if left else 1, reference.value),
+            (ENDS[end], reference.value),
             xycoords=("axes fraction", "data"),
             color=GREEN,
             fontsize=9,
-            ha="left" if left else "right",
+            ha=SIDES[end],
             va="top" if below else "bottom",
-            xytext=(4 if left else -2, -4 if below else 3),
+            xytext=(ASIDE[end], -4 if below else 3),
             textcoords="offset points",
             path_effects=[withStroke(linewidth=3, foreground="white")],
         )

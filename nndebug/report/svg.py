@@ -15,6 +15,12 @@ from .charts import Axis
 from .model import ChainLink, Chart, Line
 from .plots import axes
 
+ENDS = {"end": 1.0, "start": 0.0, "middle": 0.5}
+"""Where the label of a reference line may stand, as SVG's anchor → share of the width; the first is preferred."""
+
+ASIDE = {"end": -2, "start": 4, "middle": 0}
+"""Pixels from there."""
+
 _BOX = 1000  # units of the stretched view box, in both directions
 
 
@@ -59,12 +65,11 @@ def chart_svg(chart: Chart, height: int = 130) -> Markup:
     parts.append(_curves(chart, across, up, readable=True))
     for reference in chart.references:
         place = 1 - up.place(reference.value)
-        left, below = free_corner(chart, across, up, place)
+        end, below = free_place(chart, across, up, place)
         parts.append(
             _t(
                 '<text class="remark good" x="{}" y="{}" dx="{}" dy="{}" text-anchor="{}">{}</text>',
-                "0" if left else "100%", _percent(place), 4 if left else -2, 14 if below else -5,
-                "start" if left else "end", reference.label,
+                _percent(ENDS[end]), _percent(place), ASIDE[end], 14 if below else -5, end, reference.label,
             )
         )  # fmt: skip
     for row, gap in enumerate(chart.not_finite[:3]):
@@ -204,20 +209,21 @@ def _label(place: float, y: str, text: str, kind: str) -> Markup:
     )  # fmt: skip
 
 
-def free_corner(chart: Chart, across: Axis, up: Axis, place: float) -> tuple[bool, bool]:
-    """Where the label of a reference line hides least of the curves: (left end, below the line)."""
+def free_place(chart: Chart, across: Axis, up: Axis, place: float) -> tuple[str, bool]:
+    """Where the label of a reference line hides least of the curves: (its end or middle, below the line)."""
     points = [
         [(across.place(x), 1 - up.place(y)) for x, y in zip(line.x, line.y) if y is not None]
         for line in chart.lines
     ]
-    best = (10**9, False, False)
-    for left in (False, True):
+    tried: list[tuple[int, str, bool]] = []
+    for end, share in ENDS.items():
         for below in (False, True):
             if (place < 0.12 and not below) or (place > 0.85 and below):
                 continue
-            low, high = (place, place + 0.16) if below else (place - 0.16, place)
-            best = min(best, (_hidden(points, 0.0 if left else 0.55, low, high), left, below))
-    return best[1:]
+            # A curve that runs along the line itself passes beside the words.
+            low, high = (place + 0.03, place + 0.16) if below else (place - 0.16, place - 0.03)
+            tried.append((_hidden(points, share * 0.55, low, high), end, below))
+    return min(tried, key=lambda found: found[0])[1:]
 
 
 def _hidden(points: list[list[tuple[float, float]]], start: float, low: float, high: float) -> int:

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from nndebug.report import charts, plots, text
-from nndebug.report.model import Reference
-from nndebug.report.svg import chart_svg
+from nndebug.report.model import Chart, Line, Reference
+from nndebug.report.svg import chart_svg, free_place
 from nndebug.report.vocabulary import Quantity, quantity
 
 series = hnp.arrays(
@@ -165,3 +165,21 @@ def test_clean_is_short_printable_and_idempotent(raw, limit):
 def test_every_recorded_name_reads_as_words():
     assert quantity("probe.preactivation.std").title == "Spread of the pre-activations"
     assert quantity("my.own_thing") == Quantity("My own thing", "value", "As recorded.")
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ((9, 9, 9, 9, 9), ("end", False)),  # nothing near: the right end, above
+        ((9, 9, 5, 5, 5), ("end", False)),  # along the line itself: the words stand above it
+        ((9, 9, 9, 5.8, 5.8), ("end", True)),
+        ((5.8, 9, 9, 4.2, 5.8), ("start", True)),
+        ((4.2, 5.8, 9, 5.8, 4.2), ("middle", True)),
+    ],
+)
+def test_the_label_of_a_line_hides_no_curve(values, expected):
+    curve = Line("loss", x=(0, 1, 2, 3, 4), y=tuple(map(float, values)))
+    chart = Chart(
+        "loss", "Loss", "loss", "", (curve,), 0.0, 10.0, 0.0, 4.0, references=(Reference(5.0, "chance"),)
+    )
+    assert free_place(chart, *plots.axes(chart), 0.5) == expected
