@@ -97,9 +97,9 @@ def sick_result() -> CheckResult:
     cause = Cause(
         "lr_too_high", "hidden1", 0, 0.97,
         "The learning rate is too high: the first step killed 8 of hidden1's 30 ReLU units.",
-        tuple(f.fingerprint for f in findings), (),
-        ("LeakyReLU: the units die at one update, not by drifting (8 of 11 at step 1)",),
-        "lower the rate to 0.3 or clip gradients at 0.1 (both tried: learns on 3 of 3 seeds)",
+        tuple(f.fingerprint for f in findings),
+        ruled_out=("LeakyReLU: the units die at one update, not by drifting (8 of 11 at step 1)",),
+        help="lower the rate to 0.3 or clip gradients at 0.1 (both tried: learns on 3 of 3 seeds)",
     )  # fmt: skip
     return CheckResult(
         cause.sentence, Severity.ERROR, (cause,), findings,
