@@ -91,11 +91,11 @@ class Cause:
         certainty: 0 to 1.
         sentence: what is wrong, in one sentence for the reader.
         explains: fingerprints of the findings that follow from it, in causal order.
-        supports: statements that speak for it, with the factors by which they change its odds; none where it was not weighed.
         against: facts that speak against it.
         ruled_out: what a reader may suspect instead, and the figure that excludes it.
         help: what to do.
         tried: what was changed on a copy to see whether this is it, and what came of it.
+        supports: statements that speak for it, with the factors by which they change its odds; none where it was not weighed.
     """
 
     kind: str
@@ -104,11 +104,11 @@ class Cause:
     certainty: float
     sentence: str
     explains: tuple[str, ...] = ()
-    supports: tuple[str, ...] = ()
     against: tuple[str, ...] = ()
     ruled_out: tuple[str, ...] = ()
     help: str = ""
     tried: tuple[str, ...] = ()
+    supports: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         return {**asdict(self), **{name: list(getattr(self, name)) for name in _LISTS}}

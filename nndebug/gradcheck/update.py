@@ -124,6 +124,9 @@ def check_update(network: Any, optimizer: Any, rng: np.random.Generator) -> tupl
     samples, decay = getattr(optimizer, "samples", 1), rule.decay
     start = {key: rng.normal(size=value.shape) for key, value in parameters.items()}
     gradients = {key: rng.normal(size=(UPDATES, *value.shape)) for key, value in parameters.items()}
+    for drawn in gradients.values():
+        # One sign for all updates of an entry: two that go by the sign alone would cancel, and look like none.
+        np.copysign(drawn, drawn[0], out=drawn)
     plain = _run(network, optimizer, 0.0, start, gradients)
     faint = {key: decay * value for key, value in gradients.items()}
     if decay:
