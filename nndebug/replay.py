@@ -108,7 +108,8 @@ class Replay:
             By parameter `update.error` (distance from the right update, relative to both), `update.factor` and
             `update.residual` (the factor of the right update that comes nearest, and what it leaves), and
             `update.uncleared` (the error if gradients had piled up); for the run `replay.slope` and `replay.claimed`
-            (slope of the batch's loss along the update: measured, and by the gradients; both per unit of length).
+            (slope of the batch's loss along the update: measured, and by the gradients; both per unit of length),
+            and `replay.doubt` (how far the measured one can be off).
         """
         rows: Values = {}
         moved = self.network.flat_parameters.astype(np.float64) - self._base
@@ -120,11 +121,12 @@ class Replay:
                 if figures := self._compare(changed[part], right[part], piled[part], base[part]):
                     rows[name] = figures
         if (length := _norm(moved)) > 0 and math.isfinite(length) and self._target is not None:
-            slope = self._slope(moved / length)
-            if math.isfinite(slope):
+            slope, doubt = self._slope(moved / length)
+            if math.isfinite(slope) and math.isfinite(doubt):
                 penalised = self._claimed + self._penalty_gradient(self._base)
                 rows[RUN] = {
                     "replay.slope": slope,
+                    "replay.doubt": doubt,
                     "replay.claimed": float(penalised @ moved) / length,
                 }
         if step + 1 >= UPDATES:
@@ -206,11 +208,17 @@ class Replay:
 
     # --- descent ------------------------------------------------------------------------------------------------
 
-    def _slope(self, direction: Array) -> float:
-        """dL/dt of this batch's loss with penalty along a direction (entries,) of length 1, by differences in float64."""
+    def _slope(self, direction: Array) -> tuple[float, float]:
+        """dL/dt of this batch's loss with penalty along a direction (entries,) of length 1, by differences in float64.
+
+        Returns:
+            The central difference, and how far it can be off: by as much as the slopes ahead and behind differ, and by
+            rounding. At a kink (a ReLU's input at zero) there are two slopes, and either may be called the gradient.
+        """
         stride = _STRIDE * max(_norm(self._base), 1e-3)
-        ahead, behind = (self._loss(self._base + sign * stride * direction) for sign in (1.0, -1.0))
-        return (ahead - behind) / (2 * stride)
+        behind, here, ahead = (self._loss(self._base + t * stride * direction) for t in (-1.0, 0.0, 1.0))
+        rounding = 4 * float(np.finfo(np.float64).eps) * abs(here)
+        return (ahead - behind) / (2 * stride), (abs(ahead - 2 * here + behind) + rounding) / stride
 
     def _loss(self, parameters: Array) -> float:
         double = self._set(self._double, parameters)

@@ -142,3 +142,11 @@ def test_without_a_proof_the_alternatives_stay():
 def test_an_info_alone_is_no_cause(code):
     found = finding(code, "run", severity=Severity.INFO, mean=[0, 3], std=[1, 9])
     assert diagnose(make_run(learns=True), [found])[0] == ()
+
+
+def test_a_broadcast_tells_why_another_batch_size_fails():
+    """A target (N,) beside outputs (N, 1) makes the loss depend on N: one bug, not a shape that does not fit as well."""
+    broadcast, by_size = finding("NND002", "run"), finding("NND003", "run")
+    causes, *_ = diagnose(make_run(learns=False), [broadcast, by_size])
+    assert [cause.kind for cause in causes] == ["target_shape_broadcast"]
+    assert {broadcast.fingerprint, by_size.fingerprint} <= set(causes[0].explains)

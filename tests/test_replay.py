@@ -93,6 +93,40 @@ def test_the_slope_is_that_of_the_loss():
     assert run.series("replay.slope").first == pytest.approx((loss(1e-4) - loss(-1e-4)) / 2e-4, rel=1e-6)
 
 
+class TestAtAKink:
+    """Inputs of zero and biases of zero put every ReLU at its kink, where ahead and behind are two slopes."""
+
+    @staticmethod
+    def replayed(dense=Dense):
+        net = network(dense=dense, activation=ReLU)
+        x, y = data()
+        x[:, 1:] = 0.0
+        x[::2] = 0.0
+        with nndebug.watch(net, strict=True) as watching:
+            fit(net, (x, y), SGD(0.1), epochs=1, batch=7)
+        return watching.run
+
+    def test_the_doubt_covers_what_the_slope_is_off(self):
+        run = self.replayed()
+        slope, claimed, doubt = (run.series(f"replay.{name}") for name in ("slope", "claimed", "doubt"))
+        off = np.abs(slope.values - claimed.values)
+        assert np.any(off > 0.005 * np.abs(slope.values))  # else this is no kink
+        assert np.all(off <= doubt.values + 1e-4 * np.abs(slope.values))
+        assert "NND307" not in {finding.code for finding in nndebug.check(run).findings}
+
+    def test_a_wrong_gradient_is_seen_beside_it(self):
+        class Tenfold(Dense):
+            def backward_parameters(self, output_gradient):
+                super().backward_parameters(output_gradient)
+                self.gradients["weight"] *= 10
+
+        assert "NND307" in {finding.code for finding in nndebug.check(self.replayed(Tenfold)).findings}
+
+    def test_where_the_loss_is_smooth_there_is_hardly_a_doubt(self):
+        run = watched(network(), SGD(0.1)).run
+        assert np.all(run.series("replay.doubt").values < 1e-3 * np.abs(run.series("replay.slope").values))
+
+
 class Uphill(SGD):
     def update(self, parameters, gradient):
         parameters += self.rate * gradient

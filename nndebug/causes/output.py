@@ -34,7 +34,7 @@ def target_shape_broadcast(run: Run, found: Findings) -> Cause | None:
     finding = found.first("NND002")
     if not finding:
         return None
-    roots = [finding, *found.of(*_EFFECTS)]
+    roots = [finding, *found.of("NND003", *_EFFECTS)]
     sentence = f"Targets and outputs broadcast: {finding.message.partition(' broadcast')[0]}, so that every sample is compared with all targets."
     return cause(
         Kind.TARGET_SHAPE_BROADCAST,

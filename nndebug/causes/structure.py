@@ -23,9 +23,9 @@ def shape_mismatch(run: Run, found: Findings) -> Cause | None:
 
 
 def _hidden_mismatch(run: Run, found: Findings) -> Cause | None:
-    """What only an unlucky batch size shows; where the gradient check has the layer, it tells more."""
+    """What only an unlucky batch size shows; where the gradient check or a broadcast tells why, it tells more."""
     finding = found.first("NND003")
-    if not finding or "NND009" in found or "NND301" in found:
+    if not finding or any(code in found for code in ("NND002", "NND009", "NND301")):
         return None
     sentence = f"A shape fits by accident only: {finding.message}."
     return cause(

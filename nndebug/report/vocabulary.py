@@ -107,6 +107,7 @@ _KNOWN = {
         log=True,
     ),
     "replay.slope": Quantity("Slope of the loss", "loss per unit step", _SLOPE),
+    "replay.doubt": Quantity("Doubt of the measured slope", "loss per unit step", _SLOPE),
     "replay.claimed": Quantity("Slope that the gradient claims", "loss per unit step", _SLOPE),
     "gradient.norm": Quantity("Gradient norm", "norm", _NORM, log=True),
     "update.norm": Quantity(

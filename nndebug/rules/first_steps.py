@@ -23,7 +23,7 @@ def gradient_not_slope(run: Run, *, most: float = 0.005, times: int = 3) -> Iter
 
     What it measures: for the first five updates, the slope of the batch's own loss (penalty included) along the update,
     by central differences in float64 on a copy, against gradient · update; off by more than half a percent
-    at three of them.
+    at three of them, beyond what the slopes ahead and behind differ by: at a kink, as a ReLU's, there are two slopes.
 
     Why it matters: an optimiser believes its gradient. With a wrong one it descends another surface than the loss.
 
@@ -35,10 +35,12 @@ def gradient_not_slope(run: Run, *, most: float = 0.005, times: int = 3) -> Iter
 
     References: the directional form of the check in I. Goodfellow et al., "Deep Learning", section 11.5.
     """
-    slope, claimed = run.series("replay.slope"), run.series("replay.claimed")
+    slope, claimed, doubt = (run.series(f"replay.{name}") for name in ("slope", "claimed", "doubt"))
+    unsure = doubt.values if len(doubt) == len(slope) else 0.0  # runs of before have none
     size = np.maximum(np.abs(slope.values), np.abs(claimed.values))
     with np.errstate(all="ignore"):
-        off = np.where(size > 0, np.abs(slope.values - claimed.values) / size, 0.0)
+        beyond = np.maximum(np.abs(slope.values - claimed.values) - unsure, 0.0)
+        off = np.where(size > 0, beyond / size, 0.0)
     wrong = off > most
     if np.count_nonzero(wrong) < min(times, len(off)) or not len(off):
         return

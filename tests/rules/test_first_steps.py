@@ -33,6 +33,11 @@ class TestGradientNotSlope:
     def test_boundary(self, share, steps, fires):
         assert bool(symptoms("NND307", self.off(share, steps))) == fires
 
+    @pytest.mark.parametrize(("doubt", "fires"), [(0.0, True), (0.09, True), (0.1, False)])
+    def test_what_the_measured_slope_may_be_off_is_no_evidence(self, doubt, fires):
+        rows = run_row(slope=[-1.0] * 5, claimed=[-1.1] * 5, doubt=[doubt] * 5)
+        assert bool(symptoms("NND307", make_run(rows))) == fires
+
     def test_silent_where_both_are_zero(self):
         assert not symptoms("NND307", make_run(run_row(slope=[0.0] * 5, claimed=[0.0] * 5)))
 
