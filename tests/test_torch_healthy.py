@@ -10,7 +10,7 @@ from nndebug.findings import Severity
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 nn, F = torch.nn, torch.nn.functional
 
-EPOCHS, BATCH = 7, 32
+EPOCHS, BATCH = 8, 32
 
 
 @pytest.fixture(scope="module")
@@ -178,7 +178,7 @@ def bright(x, y):
 
 PROGRAMS = {
     "mlp-sigmoid": (lambda: mlp(nn.Sigmoid), lambda m: sgd(m, 1.0), plain()),
-    "mlp-relu": (lambda: mlp(nn.ReLU), sgd, plain()),
+    "mlp-relu": (lambda: mlp(nn.ReLU), lambda m: sgd(m, 0.2), plain()),
     "mlp-tanh-momentum": (lambda: mlp(nn.Tanh), lambda m: sgd(m, 0.03, momentum=0.9, nesterov=True), plain()),
     "layer-norm-gelu": (
         lambda: nn.Sequential(
@@ -193,7 +193,7 @@ PROGRAMS = {
     "attentive": (Attentive, lambda m: adam(m, 5e-3), plain()),
     "residual": (Residual, adam, plain()),
     "embedding-bag": (Bag, lambda m: adam(m, 2e-2), plain()),
-    "autoencoder": (autoencoder, lambda m: adam(m, 5e-3), plain(F.mse_loss, lambda x, y: x)),
+    "autoencoder": (autoencoder, lambda m: adam(m, 1e-2), plain(F.mse_loss, lambda x, y: x)),
     "regression": (
         lambda: nn.Sequential(nn.Linear(64, 24), nn.ReLU(), nn.Linear(24, 1)),
         lambda m: adam(m, 5e-3),
