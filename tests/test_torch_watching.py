@@ -226,6 +226,48 @@ class TestClassics:
         result = self.diagnosed(model, digits, torch.optim.SGD(model.parameters(), 300.0), steps=400)
         assert result.causes[0].kind == "lr_too_high"
 
+    def test_a_body_that_is_detached(self, digits):
+        class Detached(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.one, self.two, self.head = nn.Linear(64, 30), nn.Linear(30, 20), nn.Linear(20, 10)
+
+            def forward(self, x):
+                return self.head(torch.relu(self.two(torch.relu(self.one(x)))).detach())
+
+        torch.manual_seed(0)
+        result = self.diagnosed(Detached(), digits, steps=400)
+        assert (result.causes[0].kind, result.causes[0].layer) == ("frozen_parameters", "two"), result.verdict
+
+    def test_a_rate_that_is_too_low(self, digits):
+        model = mlp()
+        result = self.diagnosed(model, digits, torch.optim.SGD(model.parameters(), 1e-6), steps=400)
+        assert result.causes[0].kind == "lr_too_low", result.verdict
+
+    def test_many_layers_of_sigmoid(self, digits):
+        torch.manual_seed(0)
+        layers = [part for _ in range(5) for part in (nn.Linear(30, 30), nn.Sigmoid())]
+        model = nn.Sequential(nn.Linear(64, 30), nn.Sigmoid(), *layers, nn.Linear(30, 10))
+        result = self.diagnosed(model, digits, steps=400)
+        assert (result.causes[0].kind, result.causes[0].layer) == ("wrong_hidden_activation", "0"), (
+            result.verdict
+        )
+
+    def test_a_penalty_that_is_too_strong(self, digits):
+        model = mlp()
+        optimizer = torch.optim.SGD(model.parameters(), 0.1, weight_decay=1.0)
+        result = self.diagnosed(model, digits, optimizer, steps=400)
+        assert (result.causes[0].kind, result.causes[0].layer) == ("excess_regularisation", "0"), (
+            result.verdict
+        )
+
+    def test_values_behind_a_sigmoid(self, digits):
+        torch.manual_seed(0)
+        model = nn.Sequential(nn.Linear(64, 30), nn.ReLU(), nn.Linear(30, 1), nn.Sigmoid())
+        values = (digits[0], digits[1].float()[:, None])
+        result = self.diagnosed(model, values, steps=400, loss=F.mse_loss)
+        assert (result.causes[0].kind, result.causes[0].layer) == ("wrong_output_units", "2"), result.verdict
+
 
 def test_a_failing_observer_leaves_the_training_alone(digits, monkeypatch):
     def broken(*_):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..findings import Cause, Finding, Severity
-from .evidence import DYNAMICS, PROOF, Findings, cause, not_applied
+from .evidence import CHAIN, DYNAMICS, PROOF, Findings, cause, not_applied
 from .vocabulary import Kind
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def frozen_parameters(run: Run, found: Findings) -> Cause | None:
             help=unmoved.help,
         )
     if not frozen:
-        return None
+        return _cut_off(run, found)
     names = ", ".join(f.site for f in frozen[:3]) + (" and others" if len(frozen) > 3 else "")
     return cause(
         Kind.FROZEN_PARAMETERS,
@@ -39,6 +39,35 @@ def frozen_parameters(run: Run, found: Findings) -> Cause | None:
         f"The update is not applied: {names} never change{'s' if len(frozen) == 1 else ''} although the gradient is "
         "not zero.",
         help=frozen[0].help,
+    )
+
+
+def _cut_off(run: Run, found: Findings) -> Cause | None:
+    """Layers that ran in every pass and were given no gradient at all, not even one of zeros, while others were."""
+    trained = any(
+        run.has("gradient.norm", f"{site.name}.{name}") for site in run.sites for name in site.parameters
+    )
+    cut = [
+        f
+        for f in found.of("NND403")
+        if f.first_step == 0
+        and not run.has("gradient.norm", f.site)
+        and run.has("preactivation.std", f.site.rpartition(".")[0])
+    ]
+    if not cut or not trained:
+        return None
+    layers = {f.site.rpartition(".")[0]: f for f in cut}
+    ran = [site.name for site in run.sites if site.name in layers]
+    return cause(
+        Kind.FROZEN_PARAMETERS,
+        ran[-1],
+        found,
+        cut,
+        CHAIN,
+        f"No gradient gets past {ran[-1]}: {', '.join(ran[-3:])} ran in every pass, and no backward pass came back to "
+        f"{'it' if len(ran) == 1 else 'them'}.",
+        first_step=0,
+        help=f"look behind {ran[-1]} for detach(), .data, .item(), NumPy or no_grad",
     )
 
 
