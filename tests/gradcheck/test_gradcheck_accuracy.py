@@ -38,7 +38,8 @@ def test_no_false_alarm_on_networks_that_gave_one(number, dtype):
 @pytest.mark.slow
 @pytest.mark.parametrize(("dtype", "count"), [("float64", 1000), ("float32", 200)])
 def test_no_false_alarm_on_many_random_networks(dtype, count):
-    assert np.mean(list(no_alarm(30_000, count, dtype))) >= 0.999
+    # One in a thousand may stay unresolved; of a thousand networks more than three then do in one count of fifty.
+    assert np.mean(list(no_alarm(30_000, count, dtype))) >= 0.997
 
 
 def judged(kind, first, count):
