@@ -12,6 +12,9 @@ from network.experiment import Experiment
 
 pytestmark = pytest.mark.mnist
 
+FIVE = [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 5))]
+"""One seed at every run of the tests, the others among the slow ones."""
+
 
 def experiment(**changes):
     blog = {
@@ -99,7 +102,7 @@ def test_the_last_network_with_more_l2_reaches_more(blog):
     assert np.mean(accuracies) >= 0.962
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", FIVE)
 class TestRateTooHigh:
     """He initial weights, but the rate is still 3.0."""
 
@@ -136,7 +139,7 @@ class TestRateTooHigh:
         np.testing.assert_array_equal(died_at == 1, alive_then & never_fire(after, x) & dead_now)
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", FIVE)
 class TestLiteralSwitch:
     """Sigmoid replaced by ReLU, everything else as it was: N(0, 1) weights, rate 3.0."""
 

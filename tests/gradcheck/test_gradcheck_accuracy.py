@@ -48,7 +48,12 @@ def judged(kind, first, count):
         yield number, judging.judge(kind, planted, check)
 
 
-@pytest.mark.parametrize("kind", accuracy.KINDS, ids=lambda kind: kind.name)
+# Every second kind at every run of the tests, the others among the slow ones.
+@pytest.mark.parametrize(
+    "kind",
+    [pytest.param(k, marks=pytest.mark.slow if i % 2 else ()) for i, k in enumerate(accuracy.KINDS)],
+    ids=lambda kind: kind.name,
+)
 def test_a_planted_mistake_is_found_placed_and_named(kind):
     ((number, judgement),) = judged(kind, planting.FIRST, 1)
     assert judgement == judging.Judgement(found=True, placed=True, named=True), number

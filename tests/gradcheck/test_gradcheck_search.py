@@ -52,6 +52,7 @@ def test_one_of_a_million_in_less_than_100_evaluations(million, seed, factor):
     assert f"[{entry}]" in result.faults[0].sentence
 
 
+@pytest.mark.slow
 def test_twenty_of_a_million_in_less_than_1500(million):
     entries = np.sort(np.random.default_rng(5).choice(MILLION, 20, replace=False))
     result = nndebug.gradcheck(million, million.w, spoilt(million, entries, -1.0))
