@@ -130,6 +130,7 @@ def test_with_trials_a_run_holds_what_was_said_before_and_after_them(folder):
     assert content["cases"]["c"]["runs"]["faulty"]["0"]["causes"] == run["causes"]
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_where_it_stopped_and_is_scored(folder):
     out = folder / "out.json"
     words = ["--cases", folder / "cases", "--json", out]

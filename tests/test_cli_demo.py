@@ -40,6 +40,7 @@ def test_the_default_demo_names_the_planted_fault_and_writes_its_report(folder, 
     assert faults.FAULTS[faults.DEFAULT].cause in text
 
 
+@pytest.mark.slow
 def test_the_healthy_twin_has_nothing_to_find(folder, capsys):
     assert cli.main(["demo", "--fixed", "-o", "twin"]) == 0
     out, err = capsys.readouterr()

@@ -43,6 +43,7 @@ def test_a_report(tmp_path):
     assert (tmp_path / "mine" / "report.html").is_file()
 
 
+@pytest.mark.slow
 def test_property_tests_of_a_layer_find_its_one_mistake(tmp_path):
     words = ("-m", "pytest", "-q", "-p", "no:cacheprovider", str(EXAMPLES / "own_layer"))
     out = python(*words, folder=tmp_path)

@@ -37,7 +37,7 @@ def state_of(network):
 
 
 @pytest.mark.parametrize("norm", [False, True])
-@pytest.mark.parametrize("optimizer", [SGD, Adam])
+@pytest.mark.parametrize("optimizer", [SGD, pytest.param(Adam, marks=pytest.mark.slow)])
 def test_weights_and_running_statistics_are_bit_identical_with_and_without_watch(tmp_path, optimizer, norm):
     rate = 0.1 if optimizer is SGD else 1e-3
     watched, alone = conv_network(norm), conv_network(norm)
@@ -48,7 +48,7 @@ def test_weights_and_running_statistics_are_bit_identical_with_and_without_watch
     assert [r.train_loss for r in results] == [r.train_loss for r in expected]
 
 
-@pytest.mark.parametrize("norm", [False, True])
+@pytest.mark.parametrize("norm", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_a_healthy_convolutional_network_has_no_finding_and_a_report(tmp_path, norm):
     network = conv_network(norm)
     with nndebug.watch(network, tmp_path / "run", strict=True) as watching:

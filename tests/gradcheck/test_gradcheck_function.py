@@ -81,7 +81,7 @@ def functional(network, x, y):
     return loss, params, {key: value.copy() for key, value in exact.gradients.items()}
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=20)
 @given(networks(dtypes=("float64",), losses=("quadratic", "binary_cross_entropy")), st.integers(0, 99))
 def test_networks_of_the_core_are_no_false_alarm(network, seed):
     rng = np.random.default_rng(seed)

@@ -21,7 +21,7 @@ series = hnp.arrays(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(series, st.booleans(), st.integers(20, 400))
 def test_thinning_keeps_extremes_ends_and_order(values, log, most):
     steps = np.arange(len(values)) * 7

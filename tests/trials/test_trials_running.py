@@ -126,13 +126,21 @@ def test_nothing_of_the_caller_is_touched(sick):
     assert json.dumps(run.manifest, sort_keys=True) == manifest
 
 
+class Slowing(Clock):
+    """A machine on which everything takes four times as long."""
+
+    @property
+    def spent(self):
+        return 4 * super().spent
+
+
 def test_the_budget_is_kept_and_what_is_left_out_is_said():
-    """Trainings of about 0.3 s each: far from all of them fit into 0.6 s."""
+    """Trainings of about 0.3 s each, which are counted as 1.2 s: far from all of them fit into 2 s."""
     program = Program(Experiment.mlp(layers=(64, 400, 400, 10), lr=30.0, epochs=1, batch=20))
     causes = [Cause(kind, None, 0, 0.8, "") for kind in ("lr_too_high", "lr_too_low", "wrong_optimizer")]
-    found = running._Trying(program, None, Clock(0.6), 0.6, None).all(causes, False)
-    assert found.seconds <= 0.6 + 0.2  # the clock is looked at every 16 updates
-    assert "the budget of 0.6 s was spent" in found.not_tried.values()
+    found = running._Trying(program, None, Slowing(2.0), 2.0, None).all(causes, False)
+    assert found.seconds <= 2.0 + 0.8  # the clock is looked at every 16 updates
+    assert "the budget of 2 s was spent" in found.not_tried.values()
     with pytest.raises(UserError, match="not enough for one short training"):
         running._Trying(program, None, Clock(1e-6), 1e-6, None).all(causes, False)
 
