@@ -44,6 +44,35 @@ def main():
 print("done", sys.argv[1:], __name__)
 """
 
+SEVERAL = """
+import sys, torch
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+from network.data import load_digits
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv, self.norm, self.drop = nn.Conv2d(1, 6, 3, padding=1), nn.BatchNorm2d(6), nn.Dropout(0.2)
+        self.out = nn.Linear(384, 10)
+    def forward(self, x):
+        return self.out(self.drop(torch.relu(self.norm(self.conv(x.view(-1, 1, 8, 8))))).flatten(1))
+def teach(model, optimizer, clear):
+    for epoch in range(3):
+        for batch in DataLoader(TensorDataset(x, y), 32, shuffle=True):
+            if clear:
+                optimizer.zero_grad()
+            nn.functional.cross_entropy(model(batch[0]), batch[1]).backward()
+            optimizer.step()
+x, y = load_digits().train
+x, y = torch.as_tensor(x, dtype=torch.float32), torch.as_tensor(y, dtype=torch.int64)
+torch.manual_seed(0)
+for name in ("first", "second"):
+    model = Net()
+    optimizer = torch.optim.Adam(model.parameters(), 1e-2)
+    {watch}teach(model, optimizer, clear=name == "first" or sys.argv[1] == "cleared")
+print("done", sys.argv[1:], __name__)
+"""
+
 ENV = {**os.environ, "PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 
 
@@ -70,10 +99,17 @@ def nndebug_run(folder, *words):
             0,
             marks=pytest.mark.slow,
         ),
+        pytest.param(
+            SEVERAL,
+            'nndebug.watch(model, f"watched-{name}", optimizer=optimizer, report=False)',
+            "gathered",
+            1,
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_findings_and_output_are_those_of_watch(program, attach, argument, code, tmp_path):
-    if program is TORCH:
+    if program is not CORE:
         pytest.importorskip("torch", reason="PyTorch is not installed")
     (tmp_path / "alone.py").write_text(program.format(watch=""))
     (tmp_path / "inside.py").write_text("import nndebug\n" + program.format(watch=f"with {attach}: "))
@@ -82,10 +118,19 @@ def test_findings_and_output_are_those_of_watch(program, attach, argument, code,
     ran = nndebug_run(tmp_path, "-o", "ran", "alone.py", argument)
     assert ran.stdout == inside.stdout == f"done ['{argument}'] __main__\n", ran.stderr
     assert code is None or ran.returncode == code
-    one, other = (nndebug.check(tmp_path / name) for name in ("watched", "ran"))
-    assert [f.to_json() for f in one.findings] == [f.to_json() for f in other.findings]
-    assert one.verdict == other.verdict and one.verdict.split(":")[0] in ran.stderr
-    assert one.run["steps"] == other.run["steps"] > 100
+    watched, folders = ["watched"], ["ran"]
+    if program is SEVERAL:  # a run folder for every model, in the order in which they are trained
+        watched, folders = ["watched-first", "watched-second"], ["ran", "ran-2"]
+    assert sorted(f.name for f in tmp_path.glob("ran*")) == folders
+    found = []
+    for mine, theirs in zip(watched, folders, strict=True):
+        one, other = nndebug.check(tmp_path / mine), nndebug.check(tmp_path / theirs)
+        assert [f.to_json() for f in one.findings] == [f.to_json() for f in other.findings]
+        assert one.verdict == other.verdict and one.verdict.split(":")[0] in ran.stderr
+        assert one.run["steps"] == other.run["steps"] > 100
+        found.append([cause.kind for cause in other.causes])
+    if program is SEVERAL:
+        assert found == [[], ["missing_zero_grad"]]
 
 
 def same_as_python(folder, program, *words):
