@@ -28,6 +28,7 @@ class Attaching:
         sessions: what was watched, in order.
         folders: their run folders.
         notes: what could not be seen, a line each.
+        error: what the program ended by; None where it ended well.
     """
 
     def __init__(self, folder: Callable[[int], Path], interval: int = 10) -> None:
@@ -36,7 +37,7 @@ class Attaching:
         self.folders: list[Path] = []
         self.notes: list[str] = []
         self._process = os.getpid()
-        self._error: BaseException | None = None
+        self.error: BaseException | None = None
         self._networks: list[Any] = []
         self._undo: list[Callable[[], None]] = []
         self._first: FirstTraining | None = None
@@ -53,7 +54,7 @@ class Attaching:
 
     def failed(self, error: BaseException) -> None:
         """Tells what the program ended by; an exit with code 0 is none."""
-        self._error = None if isinstance(error, SystemExit) and not error.code else error
+        self.error = None if isinstance(error, SystemExit) and not error.code else error
 
     def __exit__(self, *_: object) -> None:
         if self.is_copy:
@@ -69,7 +70,7 @@ class Attaching:
                 "recorded"
             )
         for session in self.sessions:
-            session.__exit__(type(self._error) if self._error else None, self._error, None)
+            session.__exit__(type(self.error) if self.error else None, self.error, None)
 
     def _watch(self, network: Any, **options: Any) -> None:
         """What fails here is told and leaves the program alone."""

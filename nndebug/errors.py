@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import sys
 from collections.abc import Iterable
 
 _NEAR = 0.7  # below it the nearest word is another word: `--bogus` and `--loss` agree in 0.62
@@ -20,6 +21,14 @@ class UserError(Exception):
     def __init__(self, message: str, help: str = "") -> None:
         super().__init__(message)
         self.help = help
+
+
+def not_installed(error: BaseException | None) -> str:
+    """What to do about a module that this Python does not have; empty where that is not the error."""
+    if not isinstance(error, ModuleNotFoundError) or not error.name:
+        return ""
+    name = error.name.partition(".")[0]
+    return f"install {name} for {sys.executable}, or run nndebug by the Python that has it"
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -11,7 +11,7 @@ import sys
 from functools import cache
 from typing import Any
 
-from .errors import UserError
+from .errors import UserError, not_installed
 
 _HOMES = ("lightning.pytorch", "pytorch_lightning")
 """The two packages that Lightning is published as; a trainer takes callbacks of its own one."""
@@ -42,7 +42,10 @@ def _home() -> str:
 
 @cache
 def _callback(home: str) -> Any:
-    base = importlib.import_module(home).Callback
+    try:
+        base = importlib.import_module(home).Callback
+    except ModuleNotFoundError as error:
+        raise UserError(f"PyTorch Lightning needs {error.name}", help=not_installed(error)) from None
 
     class Callback(base):  # type: ignore[misc, valid-type]
         """Watches the module that a trainer fits, from the first step to the last.

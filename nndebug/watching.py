@@ -98,6 +98,11 @@ def watch(
             optimizer=optimizer,
             loss=loss,
         )
+    if optimizer is not None:
+        raise UserError(
+            f"optimizer is for a PyTorch model, and a {type(network).__name__} is none",
+            help="leave it out, or watch the torch.nn.Module that it trains",
+        )
     if not layered:
         from .own_watching import OwnWatch  # which is built on this module
 

@@ -7,7 +7,7 @@ import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import UserError
+from ..errors import UserError, not_installed
 from .common import (
     NOTHING_CHECKED,
     OK,
@@ -97,7 +97,12 @@ def _conclude(attaching: Attaching, code: int, fail_on: str | None) -> int:
     for line in attaching.notes:
         note(f"note: {line}")
     if not attaching.sessions:
-        note("nothing was trained that could be recorded: no `fit` of the core, no PyTorch optimiser's step")
+        absent = not_installed(attaching.error)
+        note(
+            f"nothing was trained: {absent}"
+            if absent
+            else "nothing was trained that could be recorded: no `fit` of the core, no PyTorch optimiser's step"
+        )
         return code or NOTHING_CHECKED
     found = []
     for session, folder in zip(attaching.sessions, attaching.folders, strict=True):

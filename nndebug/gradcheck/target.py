@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import Any
 
 from ..adapters.attributes import looks_own
-from ..errors import UserError, did_you_mean
+from ..errors import UserError, did_you_mean, not_installed
 from .dispatch import KEYS, is_function
 
 EXAMPLE = (
@@ -133,7 +133,7 @@ def _raised(what: str, error: BaseException) -> UserError:
     where = f" (line {at})" if at else ""
     return UserError(
         f"{what} raises {type(error).__name__}: {error}{where}",
-        help=getattr(error, "help", "") or "run it by itself first: python -i FILE",
+        help=getattr(error, "help", "") or not_installed(error) or "run it by itself first: python -i FILE",
     )
 
 
