@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from matplotlib import rc_context
+from matplotlib.artist import Artist
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.image import AxesImage
 from matplotlib.patches import FancyBboxPatch, Rectangle
-from matplotlib.patheffects import withStroke
+from matplotlib.patheffects import PathEffectRenderer, withStroke
 
 from .model import Chart, HeatMap, Line
 from .plots import axes
@@ -54,12 +56,14 @@ class Canvas:
     def __init__(self, width: int, height: int, dpi: int) -> None:
         self.figure = Figure(figsize=(width / _PER_INCH, height / _PER_INCH), dpi=dpi, facecolor=PAGE)
         agg = FigureCanvasAgg(self.figure)
+        self._words = _Words()
+        self.figure.add_artist(self._words)
         self._paper = self.figure.add_axes((0, 0, 1, 1))
         self._paper.set_axis_off()
         self._paper.set_xlim(0, width)
         self._paper.set_ylim(height, 0)
         self._paper.set_autoscale_on(False)
-        self._dpi = dpi
+        self._dpi, self._scale = dpi, dpi / _PER_INCH
         self._renderer: Any = agg.get_renderer()  # type: ignore[no-untyped-call]
 
     def png(self) -> bytes:
@@ -67,21 +71,41 @@ class Canvas:
         file = io.BytesIO()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # a name may have letters that the font has not
-            # Fitting every letter to the pixel grid takes a third of the time of a sheet that is mostly words.
-            with rc_context({"text.hinting": "none"}):
-                self.figure.savefig(file, format="png", dpi=self._dpi, facecolor=PAGE, pil_kwargs=_PACKING)
+            self.figure.savefig(file, format="png", dpi=self._dpi, facecolor=PAGE, pil_kwargs=_PACKING)
         return file.getvalue()
 
     def text(
-        self, x: float, y: float, words: str, size: float = 13, colour: str = TEXT, **style: Any
+        self,
+        x: float,
+        y: float,
+        words: str,
+        size: float = 13,
+        colour: str = TEXT,
+        *,
+        ha: str = "left",
+        bold: bool = False,
+        mono: bool = False,
+        halo: str = "",
     ) -> float:
-        """Text with its base line at y; returns its width in pixels. No mathtext: a `$` is a dollar."""
-        font = _font(size, style.pop("bold", False), style.pop("mono", False))
+        """Text with its base line at y; returns its width in pixels. No mathtext: a `$` is a dollar.
+
+        Args:
+            x: of its left end, middle or right end, as `ha` says.
+            y: of the base line.
+            words: one line.
+            size: of the letters, in pixels.
+            colour: of the letters.
+            ha: "left", "center" or "right".
+            bold: in bold letters.
+            mono: in letters of one width.
+            halo: colour of a rim around the letters, for words on curves; "" for none.
+        """
+        font = _font(size, bold, mono)
+        width = self.measure(words, font)
         if words:
-            self._paper.text(
-                x, y, words, color=colour, fontproperties=font, va="baseline", parse_math=False, **style
-            )
-        return self.measure(words, font)
+            left = x - {"left": 0.0, "center": 0.5, "right": 1.0}[ha] * width
+            self._words.add(left * self._scale, y * self._scale, words, font, colour, halo)
+        return width
 
     def measure(self, words: str, font: FontProperties) -> float:
         """Width of a text in pixels."""
@@ -95,7 +119,7 @@ class Canvas:
             width, _, _ = self._renderer.get_text_width_height_descent(words, font, False)
         if len(_widths) > 5000:
             _widths.clear()
-        _widths[key] = float(width) * _PER_INCH / self._dpi
+        _widths[key] = float(width) / self._scale
         return _widths[key]
 
     def paragraph(
@@ -200,9 +224,8 @@ class Canvas:
             place = 1 - up.place(reference.value)
             side, below = free_place(chart, across, up, place)
             at = y + height * place + (14 if below else -5)
-            halo = [withStroke(linewidth=3, foreground=CARD)]
             place = x + width * ENDS[side] + ASIDE[side]
-            self.text(place, at, reference.label, 12, GREEN, ha=SIDES[side], path_effects=halo)
+            self.text(place, at, reference.label, 12, GREEN, ha=SIDES[side], halo=CARD)
         for row, lost in enumerate(chart.not_finite[:3]):
             at = x + width * across.place(lost.x)
             self.line(at, y, at, y + height, RED)
@@ -260,6 +283,37 @@ class Canvas:
         if chart.rows:
             self.text(x - 8, y + 10, chart.rows[0], 11, SOFT, ha="right")
             self.text(x - 8, y + height - 1, chart.rows[-1], 11, SOFT, ha="right")
+
+
+@contextmanager
+def quick_letters() -> Iterator[None]:
+    """Letters that are measured and drawn at any place: fitting each to the pixel grid takes a third of a sheet's time."""
+    with rc_context({"text.hinting": "none"}):
+        yield
+
+
+class _Words(Artist):
+    """All words of a sheet, drawn last: one artist, since laying out a hundred of them costs more than the letters."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lines: list[tuple[float, float, str, FontProperties, str, str]] = []
+        self.set_zorder(10)
+
+    def add(self, x: float, y: float, words: str, font: FontProperties, colour: str, halo: str) -> None:
+        """Words with their left end and base line at a place, in pixels of the file from the top left corner."""
+        self._lines.append((x, y, words, font, colour, halo))
+
+    def draw(self, renderer: Any) -> None:
+        """Draws the words."""
+        context = renderer.new_gc()
+        for x, y, words, font, colour, halo in self._lines:
+            context.set_foreground(colour)
+            drawn = (
+                PathEffectRenderer([withStroke(linewidth=3, foreground=halo)], renderer) if halo else renderer
+            )
+            drawn.draw_text(context, x, y, words, font, 0.0)
+        context.restore()
 
 
 def tone(line: Line) -> str:

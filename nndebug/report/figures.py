@@ -29,11 +29,19 @@ def dashboard(report: Report, path: str | Path, dpi: int = 110) -> Path:
     Raises:
         OSError: the file cannot be written.
     """
-    from .canvas import Canvas
+    from .canvas import Canvas, quick_letters
 
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    sheet = Canvas(_WIDTH, _HEIGHT, dpi)
+    with quick_letters():
+        sheet = Canvas(_WIDTH, _HEIGHT, dpi)
+        _draw(sheet, report)
+        drawn = sheet.png()
+    write_atomically(path, drawn)
+    return path
+
+
+def _draw(sheet: Canvas, report: Report) -> None:
     y = _head(sheet, report)
     if report.chain:
         y = _chain(sheet, report, y)
@@ -44,8 +52,6 @@ def dashboard(report: Report, path: str | Path, dpi: int = 110) -> Path:
         _checked(sheet, report, y)
         charts = report.learning[:1] + report.flow[:1]
     _right(sheet, report, charts, y)
-    write_atomically(path, sheet.png())
-    return path
 
 
 def _head(sheet: Canvas, report: Report) -> float:

@@ -59,12 +59,14 @@ def fact(finding: Finding) -> str:
 
 def _cause(cause: Cause, findings: Sequence[Finding], severity: Severity | None, console: Console) -> None:
     certainty = f", certainty {100 * cause.certainty:.0f} %" if cause.certainty > 0 else ""
+    if certainty and not cause.against:
+        certainty += ", nothing speaks against it"
     _headline(cause.sentence, severity, clean(cause.kind, 60) + certainty, console)
     _findings(findings, severity, console)
     if cause.supports:
         _labelled("for", "; ".join(clean(s, 300) for s in cause.supports), console)
-    if certainty:
-        _labelled("against", "; ".join(clean(a, 300) for a in cause.against) or "nothing", console)
+    if cause.certainty > 0 and cause.against:
+        _labelled("against", "; ".join(clean(a, 300) for a in cause.against), console)
     for text in cause.tried:
         _labelled("tried", clean(text, 300), console)
     for other in cause.ruled_out:

@@ -50,3 +50,18 @@ def test_the_dashboard_is_a_picture_with_something_on_it(which, request, tmp_pat
 def test_a_report_loads_no_plotting_library():
     script = "import sys, nndebug.report, nndebug.report.html, nndebug.report.terminal; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
+def test_words_are_as_wide_as_they_were_measured():
+    """Else words that follow one another touch, and lines that were wrapped leave their card."""
+    from nndebug.report.canvas import Canvas, quick_letters
+
+    words = "output: the gradient of its weights fell to 1e-04 of its start;"
+    with quick_letters():
+        sheet = Canvas(1280, 60, 110)
+        measured = sheet.text(40, 30, words, 13)
+        pixels = np.asarray(Image.open(io.BytesIO(sheet.png())).convert("L"), dtype=int)
+    ink = np.flatnonzero((pixels < 128).any(axis=0))
+    assert (
+        measured - 5 < (ink[-1] - ink[0]) / 1.1 <= measured
+    )  # letters have room before and after their strokes

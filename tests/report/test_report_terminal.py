@@ -12,7 +12,8 @@ from nndebug.findings import CheckResult, Severity, Skipped
 from nndebug.report import terminal
 
 SICK = """\
-▲ The learning rate is too high: the first step killed 8 of hidden1's 30 ReLU units.   error, lr_too_high, certainty 97 %
+▲ The learning rate is too high: the first step killed 8 of hidden1's 30 ReLU units.
+  error, lr_too_high, certainty 97 %, nothing speaks against it
   ▲ NND411 update-overshoots       hidden1         step 0: moved by 6.2 standard deviations in one update (healthy: below 4)
   ▲ NND201 dead-relu               hidden1         11 of 30 units never fire on the training set: 8 since step 1, 3 since birth
        epoch  birth   1   2   3   4   5   6   7   8
@@ -20,7 +21,6 @@ SICK = """\
   ▲ NND204 output-saturated-wrong  output          step 1: every output 0: 10 % of entries saturated on the wrong side
   ▲ NND305 gradient-collapse       hidden1.weight  step 1: gradient collapses to 1e-4 of its start and below
   ▲ NND501 not-learning            run             not learning: probe loss 0.50, no better than the class shares (0.45), epochs 1-8
-  against  nothing
   not      LeakyReLU: the units die at one update, not by drifting (8 of 11 at step 1)
   help     lower the rate to 0.3 or clip gradients at 0.1 (both tried: learns on 3 of 3 seeds)
   docs     nndebug rule NND411
