@@ -179,11 +179,16 @@ class Session:
         self._recorder.event("shape" if shape else "crashed", step, epoch, site="run", message=message)
 
 
+def _program(file: Path) -> list[str]:
+    """How the program that runs is called: a file, or `python -m` a package."""
+    return ["python", "-m", file.parent.name] if file.name == "__main__.py" else [file.name]
+
+
 def _origin() -> dict[str, Any]:
     """When, with what and by which command a run was begun."""
     return {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "command": " ".join([*_program(Path(sys.argv[0])), *sys.argv[1:]]),
         "versions": {"nndebug": __version__, "numpy": np.__version__, "python": platform.python_version()},
         "status": "running",
     }

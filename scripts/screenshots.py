@@ -13,6 +13,9 @@ from pathlib import Path
 
 from selenium import webdriver
 
+from nndebug.errors import did_you_mean
+from nndebug.faults import FAULTS as ALL_FAULTS
+
 FAULTS = (
     *(
         "dying-relu",
@@ -62,11 +65,17 @@ def picture(
     path.write_bytes(base64.b64decode(shot["data"]))
 
 
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("faults", nargs="*", default=FAULTS, metavar="FAULT")
     parser.add_argument("-o", "--output", type=Path, default=Path("reports/screenshots"))
     arguments = parser.parse_args()
+    for name in arguments.faults:
+        if name not in ALL_FAULTS:
+            print(
+                f"error: there is no fault {name!r}\nhelp: {did_you_mean(name, ALL_FAULTS)}", file=sys.stderr
+            )
+            return 2
     arguments.output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
         driver = browser(f"{scratch}/browser")
@@ -80,7 +89,8 @@ def main() -> None:
                 picture(driver, folder / "report.html", path, how, whole=view == "print")
             print(f"{name}: exit code {said.returncode}", flush=True)
         driver.quit()
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

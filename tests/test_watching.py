@@ -2,6 +2,7 @@
 
 import json
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -318,3 +319,13 @@ def test_shapes_of_an_unknown_layer_are_refused():
 def test_something_without_layers_cannot_be_watched():
     with pytest.raises(UserError, match="cannot watch a list"):
         nndebug.watch([1, 2])
+
+
+@pytest.mark.parametrize(
+    ("file", "words"),
+    [("/work/train.py", ["train.py"]), ("/lib/nndebug/__main__.py", ["python", "-m", "nndebug"])],
+)
+def test_the_recorded_command_can_be_typed_again(file, words):
+    from nndebug.session import _program
+
+    assert _program(Path(file)) == words

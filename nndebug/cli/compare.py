@@ -49,11 +49,12 @@ def run(args: argparse.Namespace) -> int:
 
 def show(c: Comparison) -> None:
     """Prints a comparison on stdout."""
+    from ..report.html import MARKS
     from ..report.text import number
 
     width = max(map(len, c.names))
-    for name, verdict in zip(c.names, c.verdicts):
-        print(f"{paint(f'{name:{width}}', 1)}  {verdict}")
+    for name, severity, verdict in zip(c.names, c.severities, c.verdicts):
+        print(f"{paint(f'{name:{width}}', 1)}  {MARKS[severity]} {verdict}")
     print()
     print("Settings that differ" if c.settings else "No setting differs.")
     if c.settings:

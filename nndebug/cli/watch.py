@@ -38,7 +38,9 @@ def run(args: argparse.Namespace) -> int:
     recorded = Run.load(args.run)
     console = Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
     if args.once or not console.is_terminal:
-        console.print(table(recorded))
+        with console.capture() as drawn:
+            console.print(table(recorded))
+        print("\n".join(line.rstrip() for line in drawn.get().splitlines()))
         return OK
     with Live(table(recorded), console=console, auto_refresh=False) as live:
         while recorded.manifest.get("status") == "running":
@@ -83,11 +85,9 @@ def table(recorded: Run) -> Any:
     ]
     lines: list[Any] = [Text("  ".join(filter(None, parts)), "bold"), layers]
     mark, style = (result.severity.mark, STYLES[result.severity]) if result.severity else ("○", "green")
-    lines.append(Text.assemble((f"{mark} ", style), clean(result.verdict, 400)))
+    verdict, findings = Table.grid(padding=(0, 1, 0, 0)), Table.grid(padding=(0, 1, 0, 0))
+    verdict.add_row(Text(mark, style), clean(result.verdict, 400))
     for f in result.findings[:8]:
-        lines.append(
-            Text(
-                f"  {f.severity.mark} {clean(f.code, 20)} {clean(f.site, 30)}  {fact(f)}", STYLES[f.severity]
-            )
-        )
-    return Group(*lines)
+        cells = (f"  {f.severity.mark}", clean(f.code, 20), clean(f.site, 30), fact(f))
+        findings.add_row(*(Text(cell, STYLES[f.severity]) for cell in cells))
+    return Group(*lines, verdict, findings)

@@ -36,6 +36,7 @@ TEXT, SOFT, RED, TINT, GREEN, BLUE, AMBER = (
     "#8f5400",
 )
 SEVERITY = {"error": RED, "warning": AMBER, "info": BLUE, "passed": GREEN}
+TINTS = {"error": TINT, "warning": "#f8f0e3", "info": "#e9eff7"}
 SIDES = {"end": "right", "start": "left", "middle": "center"}  # of SVG's anchors, in matplotlib's words
 _PER_INCH = 100  # pixels of the layout; the file has dpi / 100 times as many
 
@@ -222,7 +223,7 @@ class Canvas:
         self.curves(chart, x, y, width, height)
         for reference in chart.references:
             place = 1 - up.place(reference.value)
-            side, below = free_place(chart, across, up, place)
+            side, below = free_place(chart, across, up, place, reference.label)
             at = y + height * place + (14 if below else -5)
             place = x + width * ENDS[side] + ASIDE[side]
             self.text(place, at, reference.label, 12, GREEN, ha=SIDES[side], halo=CARD)

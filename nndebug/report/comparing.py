@@ -52,6 +52,7 @@ class Comparison:
 
     names: tuple[str, str]
     verdicts: tuple[str, str]
+    severities: tuple[str, str]
     settings: tuple[tuple[str, str, str], ...]
     gone: tuple[str, ...]
     new: tuple[str, ...]
@@ -81,6 +82,7 @@ def compare(first: tuple[Run, CheckResult], second: tuple[Run, CheckResult]) -> 
     return Comparison(
         names,
         (clean(found_a.verdict, 200), clean(found_b.verdict, 200)),
+        (_severity(found_a), _severity(found_b)),
         tuple(_differences(a.manifest, b.manifest)),
         tuple(_words(f) for key, f in known_a.items() if key not in known_b),
         tuple(_words(f) for key, f in known_b.items() if key not in known_a),
@@ -106,6 +108,10 @@ def _name(run: Run) -> str:
     return clean(run.folder.name if run.folder else run.manifest.get("name") or "run", 60)
 
 
+def _severity(found: CheckResult) -> str:
+    return found.severity.value if found.severity else "passed"
+
+
 def _words(finding: Finding) -> str:
     return f"{finding.severity.mark} {clean(finding.code, 20)} {clean(finding.name, 60)}, {clean(finding.site, 60)}"
 
@@ -126,8 +132,11 @@ def _flat(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str
             yield from _flat(item, f"{prefix}{key}.")
         elif isinstance(item, float):
             yield f"{prefix}{key}", number(item)
-        elif isinstance(item, list) and len(item) > 8:
-            yield f"{prefix}{key}", f"{len(item)} entries: {', '.join(str(i) for i in item)}"
+        elif isinstance(item, list) and item and all(isinstance(i, Mapping) for i in item):
+            yield from _flat({f"{key}.{place}": part for place, part in enumerate(item)}, prefix)
+        elif isinstance(item, list):
+            words = ", ".join(number(i) if isinstance(i, float) else str(i) for i in item)
+            yield f"{prefix}{key}", f"{len(item)} entries: {words}" if len(item) > 8 else words or "none"
         else:
             yield f"{prefix}{key}", str(item)
 

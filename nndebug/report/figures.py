@@ -79,18 +79,18 @@ def _head(sheet: Canvas, report: Report) -> float:
 
 
 def _chain(sheet: Canvas, report: Report, y: float) -> float:
-    from .canvas import RED, RULE, SOFT, TEXT, TINT
+    from .canvas import CARD, RULE, SEVERITY, SOFT, TEXT, TINTS
 
     height, width = 98, (_RIGHT_EDGE - _EDGE) / len(report.chain)
     sheet.card(_EDGE, y, _RIGHT_EDGE - _EDGE, height)
-    sheet.card(_EDGE, y, width, height, TINT)
+    sheet.card(_EDGE, y, width, height, TINTS.get(report.severity, CARD))
     for i, link in enumerate(report.chain):
         x = _EDGE + i * width
         if i:
             sheet.line(x, y, x, y + height, RULE)
         when = " · ".join(filter(None, [link.when, link.site]))
-        mark = f"{MARKS[link.severity]} " if link.root else ""
-        runs = [(mark + when, RED if link.root else SOFT, link.root)]
+        mark = f"{MARKS[report.severity]} " if link.root else ""
+        runs = [(mark + when, SEVERITY[report.severity] if link.root else SOFT, link.root)]
         sheet.paragraph(x + 14, y + 21, width - 24, runs, 12, 18, 1)
         runs = [(link.lead + link.rest[:1].strip(), TEXT, True), (link.rest[1:], TEXT, False)]
         sheet.paragraph(x + 14, y + 41, width - 26, runs, 13.5, 19, 3)

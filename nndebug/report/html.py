@@ -63,6 +63,7 @@ def environment() -> jinja2.Environment:
         "plural": plural,
         "policy": policy(style, script),
         "rail_svg": svg.rail_svg,
+        "severity_of": {mark: severity for severity, mark in MARKS.items()},
         "script": Markup(script),
         "spark_svg": svg.spark_svg,
         "style": Markup(style),

@@ -147,7 +147,7 @@ def _describe(
             f"{_figure(values[-1], quantity)} at step {int(steps[-1]):,}; lowest {_figure(values[low], quantity)} at "
             f"{int(steps[low]):,}, highest {_figure(values[high], quantity)} at {int(steps[high]):,}."
         )
-    parts += [f"Dashed line at {_figure(r.value, quantity)}: {r.label}." for r in references]
+    parts += [f"Dashed line at {_figure(r.value, quantity)}: {r.label}." for r in references if r.label]
     parts += [f"{gap.label}." for gap in gaps]
     return " ".join(parts)
 

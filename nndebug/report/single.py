@@ -87,7 +87,7 @@ def _chart(place: Any, chart: Chart) -> None:
             place.plot(*zip(*line.trend), color=tone(line), label=label)
     for reference in chart.references:
         place.axhline(reference.value, color=GREEN, lw=1.1, ls=(0, (5, 3.5)))
-        end, below = free_place(chart, across, up, 1 - up.place(reference.value))
+        end, below = free_place(chart, across, up, 1 - up.place(reference.value), reference.label)
         place.annotate(
             reference.label,
             (ENDS[end], reference.value),

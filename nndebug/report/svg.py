@@ -21,6 +21,9 @@ ENDS = {"end": 1.0, "start": 0.0, "middle": 0.5}
 ASIDE = {"end": -2, "start": 4, "middle": 0}
 """Pixels from there."""
 
+_LETTER = 0.019
+"""Of the width of the narrowest charts, three in a row: what a letter of a label takes."""
+
 _BOX = 1000  # units of the stretched view box, in both directions
 
 
@@ -65,7 +68,7 @@ def chart_svg(chart: Chart, height: int = 130) -> Markup:
     parts.append(_curves(chart, across, up, readable=True))
     for reference in chart.references:
         place = 1 - up.place(reference.value)
-        end, below = free_place(chart, across, up, place)
+        end, below = free_place(chart, across, up, place, reference.label)
         parts.append(
             _t(
                 '<text class="remark good" x="{}" y="{}" dx="{}" dy="{}" text-anchor="{}">{}</text>',
@@ -89,8 +92,14 @@ def chart_svg(chart: Chart, height: int = 130) -> Markup:
     return _frame(chart, f"height:{height}px", Markup("").join(parts), scale)
 
 
-def rail_svg(links: Sequence[ChainLink], decades: Sequence[float]) -> Markup:
-    """The time line above the chain's cards: a node where each begins, and a line from there down to its card."""
+def rail_svg(links: Sequence[ChainLink], decades: Sequence[float], severity: str) -> Markup:
+    """The time line above the chain's cards: a node where each begins, and a line from there down to its card.
+
+    Args:
+        links: the cards.
+        decades: places of steps 0, 1, 10, … on the line, 0 to 1.
+        severity: of the verdict, for the colour of the cause.
+    """
     parts = [Markup('<line class="rail-line" x1="0" x2="100%" y1="7" y2="7"/>')]
     parts += [_t('<line class="rail-line" x1="{0}" x2="{0}" y1="4" y2="10"/>', _percent(d)) for d in decades]
     placed = [(i, link, link.place) for i, link in enumerate(links) if link.place is not None]
@@ -103,7 +112,9 @@ def rail_svg(links: Sequence[ChainLink], decades: Sequence[float]) -> Markup:
     for _, link, place in reversed(placed):
         kind, size = ("root", 5) if link.root else ("node", 3.5)
         parts.append(_t('<circle class="{}" cx="{}" cy="7" r="{}"/>', kind, _percent(place), size))
-    return _t('<svg class="rail" aria-hidden="true">{}</svg>', Markup("").join(parts))
+    return _t(
+        '<svg class="rail" data-severity="{}" aria-hidden="true">{}</svg>', severity, Markup("").join(parts)
+    )
 
 
 def spark_svg(chart: Chart) -> Markup:
@@ -209,12 +220,13 @@ def _label(place: float, y: str, text: str, kind: str) -> Markup:
     )  # fmt: skip
 
 
-def free_place(chart: Chart, across: Axis, up: Axis, place: float) -> tuple[str, bool]:
+def free_place(chart: Chart, across: Axis, up: Axis, place: float, label: str) -> tuple[str, bool]:
     """Where the label of a reference line hides least of the curves: (its end or middle, below the line)."""
     points = [
         [(across.place(x), 1 - up.place(y)) for x, y in zip(line.x, line.y) if y is not None]
         for line in chart.lines
     ]
+    width = min(_LETTER * max(len(label), 1), 0.9)
     tried: list[tuple[int, str, bool]] = []
     for end, share in ENDS.items():
         for below in (False, True):
@@ -222,13 +234,15 @@ def free_place(chart: Chart, across: Axis, up: Axis, place: float) -> tuple[str,
                 continue
             # A curve that runs along the line itself passes beside the words.
             low, high = (place + 0.03, place + 0.16) if below else (place - 0.16, place - 0.03)
-            tried.append((_hidden(points, share * 0.55, low, high), end, below))
+            tried.append((_hidden(points, share * (1 - width), width, low, high), end, below))
     return min(tried, key=lambda found: found[0])[1:]
 
 
-def _hidden(points: list[list[tuple[float, float]]], start: float, low: float, high: float) -> int:
+def _hidden(
+    points: list[list[tuple[float, float]]], start: float, width: float, low: float, high: float
+) -> int:
     """In how many of 24 columns from `start` on a curve runs between two heights."""
-    columns, width = 24, 0.45
+    columns = 24
     hidden = set()
     for curve in points:
         for (x1, y1), (x2, y2) in pairwise(curve):

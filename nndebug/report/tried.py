@@ -96,15 +96,15 @@ def _chart(found: Trials, trial: Trial, key: str, quantity: Quantity) -> Chart |
         start = f", start {number + 1}" if len(pairs) > 1 else ""
         curves.append(Curve(f"unchanged{start}", *_points(before), 1.0, number > 0))
         curves.append(Curve(f"changed{start}", *_points(after), 0.0, number > 0))
-    word = "always the largest class" if found.measure == "accuracy" else "always the mean"
+    word = "chance" if found.measure == "accuracy" else "always the mean"
     return chart(
         key,
         clean(trial.what, 90),
         quantity,
         curves,
-        references=[Reference(found.chance, f"{word}: {percent(found.chance)}")],
+        references=[Reference(found.chance, "")],  # half of the curves run along it: the words stand below
         how=f"It {outcome(found, trial).value}. Blue with the change, amber without"
-        f"{'; with dots: another start' if len(pairs) > 1 else ''}.",
+        f"{'; with dots: another start' if len(pairs) > 1 else ''}. Dashed: {word}, {percent(found.chance)}.",
     )
 
 

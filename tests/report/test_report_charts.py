@@ -182,4 +182,4 @@ def test_the_label_of_a_line_hides_no_curve(values, expected):
     chart = Chart(
         "loss", "Loss", "loss", "", (curve,), 0.0, 10.0, 0.0, 4.0, references=(Reference(5.0, "chance"),)
     )
-    assert free_place(chart, *plots.axes(chart), 0.5) == expected
+    assert free_place(chart, *plots.axes(chart), 0.5, "knowing only the classes") == expected

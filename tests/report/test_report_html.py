@@ -56,6 +56,13 @@ def test_the_chain_goes_from_the_root_to_how_training_came_out(sick):
     assert sick.chain[-1].lead == "not learning"
 
 
+@pytest.mark.parametrize("severity", ["error", "warning"])
+def test_severity_decides_the_colour_and_the_mark_of_the_cause(sick, severity):
+    page = html.render(replace(sick, severity=severity))
+    assert page.count(f'data-severity="{severity}"') == 2  # the time line and its cards
+    assert f'<span class="when">{html.MARKS[severity]} cause' in page
+
+
 def test_how_training_came_out_ends_the_chain_whenever_it_showed(tmp_path):
     run, result = sample.sick(tmp_path / "run")
     findings = tuple(replace(f, first_step=0) if f.code == "NND501" else f for f in result.findings)

@@ -184,8 +184,12 @@ def test_the_command_compares_in_words_in_json_and_as_a_page(two, tmp_path, caps
     out, err = capsys.readouterr()
     assert "optimizer.rate  3     0.1" in out
     assert "They part at step 0" in out
+    assert out.startswith("blog   ▲ The learning rate is too high")
+    assert "\nfixed  ○ Nothing is wrong" in out
     assert err == f"wrote  {tmp_path / 'both.html'}\n"
-    assert Page((tmp_path / "both.html").read_text("utf-8")).errors == []
+    page = (tmp_path / "both.html").read_text("utf-8")
+    assert Page(page).errors == []
+    assert '<li><span class="error" title="error" aria-label="error" role="img">▲</span> NND' in page
     assert main(["compare", *folders, "--format", "json"]) == 0
     assert json.loads(capsys.readouterr().out)["settings"] == [["optimizer.rate", "3", "0.1"]]
 
@@ -199,6 +203,18 @@ def test_watch_shows_the_run_once(two, capsys):
     assert out.startswith("blog-relu  finished  8 epochs of 8  40,000 steps")
     assert "hidden1" in out
     assert "11 of 30" in out
+    lines = out.splitlines()
+    assert all(line == line.rstrip() for line in lines)
+
+
+def test_a_long_finding_goes_on_under_its_beginning(two, monkeypatch, capsys):
+    monkeypatch.setattr("nndebug.cli.watch.PIPE_WIDTH", 60)
+    assert main(["watch", str(two[0][0].folder), "--once"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    first = next(i for i, line in enumerate(lines) if " NND201 hidden1 " in line)
+    fact = lines[first].index("11 of 30")
+    assert lines[first + 1][:fact].strip() == ""
+    assert lines[first + 1][fact] != " "
 
 
 def test_watch_follows_a_run_to_its_end(two, tmp_path, monkeypatch, capsys):
