@@ -15,6 +15,12 @@ _LARGE_INPUT = 50.0
 
 
 def wrong_preprocessing(run: Run, found: Findings) -> Cause | None:
+    seen = [*found.of("NND702"), *(f for f in found.of("NND101") if f.evidence.get("of_data"))]
+    if seen:
+        roots = [*seen, *found.of("NND101")]
+        sentence = f"The data holds numbers that are not finite: {seen[0].message}."
+        return cause(Kind.WRONG_PREPROCESSING, seen[0].site, found, roots, PROOF, sentence,
+                     first_step=0, help=seen[0].help)  # fmt: skip
     extent = run.manifest.get("input") or {}
     if "minimum" not in extent or extent["minimum"] != extent["maximum"]:
         return None
@@ -22,7 +28,7 @@ def wrong_preprocessing(run: Run, found: Findings) -> Cause | None:
         Kind.WRONG_PREPROCESSING,
         run.sites[0].name,
         found,
-        found.of("NND205", "NND303", "NND204", "NND503"),
+        found.of("NND703", "NND205", "NND303", "NND204", "NND503"),
         PROOF,
         f"The inputs are all the same: every entry is {extent['minimum']:g}.",
         first_step=0,

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 
 def lr_too_high(run: Run, found: Findings) -> Cause | None:
+    if any(f.first_step == 0 for f in found.of("NND101")):
+        return None  # no update was made before, and none after it can be judged
     deed = _what_the_rate_did(run, found)
     if not deed:
         return None

@@ -146,6 +146,11 @@ def wrong_loss(run: Run, found: Findings) -> Cause | None:
 
 def unstable_loss(run: Run, found: Findings) -> Cause | None:
     finding, lost = found.first("NND105"), found.first("NND101")
+    if lost and lost.first_step == 0 and lost.site == "loss":
+        # Of finite outputs, and of the initial weights: neither the network nor the rate has a part in it.
+        sentence = "The loss is not finite before any update, and what the network gave it was finite."
+        roots = [lost, *([finding] if finding else []), *found.of("NND007")]
+        return cause(Kind.UNSTABLE_LOSS, None, found, roots, CHAIN, sentence, first_step=0, help=lost.help)
     if not finding or not lost:
         return None
     # Steps that were too long before it made the network sure of what is wrong: then the guard is not the root.

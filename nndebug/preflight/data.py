@@ -12,13 +12,25 @@ from .subject import NotApplicable, Subject
 
 ROWS = 1024
 """Rows that statistics of columns are taken from."""
+NORMALISING = ("batch_norm", "layer_norm")
+"""Kinds of layers that take the scale of their inputs away."""
 BLOCK = 64
 """Neighbours whose labels are looked at together."""
 
 
 def data(subject: Subject) -> dict[str, Any]:
     """Scales of the inputs and targets, and the counts of the classes."""
-    x = subject.x
+    normalised = subject.original.layers[0].kind in NORMALISING
+    return input_facts(subject.x, normalised) | _targets(subject)
+
+
+def input_facts(x: Array, normalised: bool) -> dict[str, Any]:
+    """Scales of inputs.
+
+    Args:
+        x: inputs (samples, …).
+        normalised: whether the first layer normalises them.
+    """
     step = max(1, len(x) // ROWS)
     some = np.asarray(x[::step][:ROWS].reshape(min(ROWS, len(x[::step])), -1), np.float64)
     first = _first_bad_row(x)
@@ -36,7 +48,7 @@ def data(subject: Subject) -> dict[str, Any]:
         "rows_equal": bool(len(x) > 1 and (x[:1] == x).all()) if not varying.any() else False,
         "largest": float(np.nanmax(largest, initial=0.0)),
         "largest_feature": int(np.nanargmax(largest)) if np.isfinite(largest).any() else 0,
-        "normalised_first": subject.original.layers[0].kind in ("batch_norm", "layer_norm"),
+        "normalised_first": normalised,
         "image": x.ndim > 2 or _looks_like_an_image(some),
     }
     if len(stds):
@@ -49,7 +61,7 @@ def data(subject: Subject) -> dict[str, Any]:
             "mean_median": float(np.median(mean[varying])),
         }
         found["levels"] = _levels(some[:, varying])
-    return found | _targets(subject)
+    return found
 
 
 def _first_bad_row(x: Array) -> int | None:
@@ -97,8 +109,11 @@ def _targets(subject: Subject) -> dict[str, Any]:
     if labels is not None:
         counts = np.bincount(labels, minlength=0 if y is None or y.shape[1] < 2 else y.shape[1])
         return {"class_counts": counts.tolist(), "order": _order(labels)}
-    if y is None or y.ndim != 2:
-        return {}
+    return {} if y is None or y.ndim != 2 else scale_facts(y)
+
+
+def scale_facts(y: Array) -> dict[str, Any]:
+    """Scales of targets (samples, outputs) that are numbers."""
     values = np.asarray(y, np.float64)
     with np.errstate(all="ignore"):
         std = values.std(axis=0)

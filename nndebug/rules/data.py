@@ -72,8 +72,10 @@ def input_nonfinite(run: Run) -> Iterator[Symptom]:
     """
     data = measured(run, "data")
     if data["nonfinite"]:
-        yield Symptom(_first_site(run), f"the inputs hold NaN or infinities, first in row {data['first_bad_row']}",
-                      Severity.ERROR, first_step=0, evidence={"row": data["first_bad_row"]},
+        row = data["first_bad_row"]
+        where = "" if row is None else f", first in row {row}"
+        yield Symptom(_first_site(run), f"the inputs hold NaN or infinities{where}",
+                      Severity.ERROR, first_step=0, evidence={"row": row},
                       help="drop or fill these rows before training")  # fmt: skip
     if data.get("target_nonfinite"):
         yield Symptom("run", f"{data['target_nonfinite']:,} targets are NaN or infinite", Severity.ERROR, first_step=0,

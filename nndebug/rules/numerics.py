@@ -13,6 +13,11 @@ from ..run import Run
 from .before import last_site, measured
 from .outcome import Outcome, outcome, severity
 
+_BEFORE_ANY_UPDATE = (
+    "no update was made yet: look at this operation's inputs, for zeros and negative numbers above all"
+)
+_AFTER_UPDATES = "lower the learning rate, or clip gradients"
+_OF_DATA = "drop or fill these rows before training"
 _LARGEST = {"float16": 65504.0, "float32": 3.4e38, "float64": 1.8e308}
 
 
@@ -44,12 +49,17 @@ def first_nonfinite(run: Run) -> Iterator[Symptom]:
             "output_gradient": "gradient",
         }
         signal = what.get(str(event["signal"]), str(event["signal"]))
-        if event["signal"] == "update":
+        of_data = event["signal"] == "input"
+        if of_data:
+            message = f"step {step}: what {event['site']} was given holds NaN or infinities"
+        elif event["signal"] == "update":
             message = f"the update of step {step - 1} left {event['entries']:,} entries of {event['site']} not finite"
         else:
+            # Where only their extremes crossed over from a device, how many there are is not known.
+            count = f"{event['entries']:,} " if event["entries"] else ""
             message = (
-                f"step {step}: {event['entries']:,} {signal} of {event['site']} are the first numbers that are not "
-                f"finite ({event['operation']}); what went in was finite{_extremes(operands)}"
+                f"step {step}: {count}{signal} of {event['site']} are the first numbers that are not "
+                f"finite ({event['operation']}); {_before(operands)}"
             )
         yield Symptom(
             str(event["site"]),
@@ -58,17 +68,21 @@ def first_nonfinite(run: Run) -> Iterator[Symptom]:
             first_step=step,
             evidence={
                 "operands": operands,
+                "of_data": of_data,
                 "sample": event.get("sample"),
                 "last_finite_step": step - 1,
                 "series": [{"name": "loss", "site": "run"}],
             },
-            help="lower the learning rate, or clip gradients",
+            help=_OF_DATA if of_data else _AFTER_UPDATES if step else _BEFORE_ANY_UPDATE,
         )
 
 
-def _extremes(operands: dict[str, Any]) -> str:
+def _before(operands: dict[str, Any]) -> str:
+    """What is known of the numbers before them: the operands themselves, or what was recorded of layers before."""
+    if not operands:
+        return "all that was recorded before was finite"
     parts = [f"{name} {low:.3g} to {high:.3g}" for name, (low, high) in operands.items()]
-    return f": {', '.join(parts)}" if parts else ""
+    return f"what went in was finite: {', '.join(parts)}"
 
 
 @rule("NND102", "overflow-ahead", needs=("loss",))

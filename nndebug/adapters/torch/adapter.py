@@ -17,6 +17,7 @@ from ...signals import RUN
 from ...stats import Moments
 from . import nonfinite
 from .cleared import Cleared
+from .inputs import Inputs
 from .losses import Backwards, LossCall, read
 from .measuring import Measuring
 from .modules import activation_of, describe, describe_sites, kind_of, named, own_parameters, plain
@@ -60,7 +61,7 @@ class TorchAdapter:
     ) -> None:
         self._torch, self.model, self.optimizers, self.recorder = torch, model, optimizers, recorder
         self.step, self.epoch, self.seconds = 0, 1, 0.0
-        self.targets = Targets()
+        self.targets, self.inputs = Targets(), Inputs()
         self._modules = dict(named(model))
         self._order: list[str] = []
         self._follows: dict[str, str] = {}
@@ -188,6 +189,7 @@ class TorchAdapter:
             self._window.rows += len(given) if given.ndim else 0
             if given.is_floating_point():
                 self._ask(site, "input.", given)
+                self.inputs.saw(given)
         if self.step < UNCLEARED:
             modes = any(kind_of(part) in OF_THE_MODE for part in self._modules.values())
             evaluating = float(modes and not self.model.training)
@@ -228,7 +230,7 @@ class TorchAdapter:
 
     def _ask(self, site: str, prefix: str, tensor: Any) -> None:
         """Asks for the moments of a tensor, where this step's tier has them."""
-        if self._tier == 0 and prefix != "preactivation.":
+        if self._tier == 0 and prefix not in ("input.", "preactivation."):  # they tell whose NaN it is
             return
 
         def use(moments: Moments) -> None:

@@ -44,6 +44,13 @@ _PASSED_OVER = (
 )
 """Nodes between the last layer and the loss that change no value."""
 
+_ADDED = ("Add", "Sub")
+"""Nodes that put something beside the loss, as a penalty, and leave its scale alone."""
+_TOTAL = "SumBackward0"
+"""The sum of all entries; that over one dimension has another number."""
+_SUM = 2
+"""How a node writes `reduction="sum"` (`at::Reduction::Sum`)."""
+
 _DEEP = 64
 """Nodes looked at for the loss: it stands near the root, the model below it may have thousands."""
 
@@ -57,6 +64,7 @@ class LossCall:
         output, target: tensors; for cross-entropy the outputs' log-probabilities (batch, classes). None where not kept.
         activation: what the outputs passed last, as in "softmax"; "linear" if it is none that is known.
         value: the tensor whose `backward` was called.
+        summed: whether it is the sum over the samples, neither divided nor weighted; None where the loss is not known.
     """
 
     kind: str
@@ -64,6 +72,7 @@ class LossCall:
     target: Any
     activation: str
     value: Any
+    summed: bool | None = None
 
 
 class Backwards:
@@ -103,7 +112,7 @@ def read(root: Any) -> LossCall:
     Args:
         root: the tensor whose `backward` is called.
     """
-    node = _find(root.grad_fn)
+    node, passed = _find(root.grad_fn)
     if node is None:
         return LossCall("", None, None, "linear", root)
     kind = KINDS[_name(node)]
@@ -114,7 +123,23 @@ def read(root: Any) -> LossCall:
             below = below.next_functions[0][0]
         else:
             kind = "negative_log_likelihood"
-    return LossCall(kind, output, target, _activation(below), root)
+    return LossCall(kind, output, target, _activation(below), root, _summed(node, passed))
+
+
+def _summed(node: Any, passed: tuple[Any, ...]) -> bool:
+    """Whether the root is the sum of a loss over its samples.
+
+    Args:
+        node: of the loss.
+        passed: nodes between the root and it. A factor or a mean among them makes something else of a sum.
+    """
+    total = getattr(node, "_saved_reduction", None) == _SUM
+    for one in passed:
+        if type(one).__name__ == _TOTAL:
+            total = True
+        elif _name(one).removesuffix("Backward") not in (*_PASSED_OVER, *_ADDED):
+            return False
+    return total
 
 
 def _given(tensor: Any) -> Any:
@@ -127,19 +152,18 @@ def _given(tensor: Any) -> Any:
     return tensor[0] if tensor.ndim > 1 and len(tensor) == 1 else tensor
 
 
-def _find(node: Any) -> Any:
-    """The nearest node that is a known loss."""
-    waiting = deque([node])
+def _find(node: Any) -> tuple[Any, tuple[Any, ...]]:
+    """The nearest node that is a known loss, and those passed on the way to it; None and nothing without one."""
+    waiting: deque[tuple[Any, tuple[Any, ...]]] = deque([(node, ())])
     for _ in range(_DEEP):
         if not waiting:
-            return None
-        node = waiting.popleft()
+            break
+        node, passed = waiting.popleft()
         if _name(node) in KINDS:
-            return node
-        waiting.extend(
-            following for following, _ in getattr(node, "next_functions", ()) if following is not None
-        )
-    return None
+            return node, passed
+        following = (one for one, _ in getattr(node, "next_functions", ()) if one is not None)
+        waiting.extend((one, (*passed, node)) for one in following)
+    return None, ()
 
 
 def _activation(node: Any) -> str:

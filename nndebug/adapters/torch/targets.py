@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ...chance import class_shares
+from ...preflight.data import scale_facts
 from ...preflight.ranges import label_facts, output_facts, target_facts
 from ...signals import Array
 from .losses import LossCall
@@ -37,6 +38,7 @@ class Targets:
         self.kind = ""
         self._first: tuple[Array, Array] | None = None
         self._activation = "linear"
+        self._summed: bool | None = None
         self._targets: list[Array] = []
         self._rows = 0
         self._batch = 0
@@ -53,7 +55,7 @@ class Targets:
             self._outputs = int(call.output.shape[1]) if call.output.ndim > 1 else 1
             self._batch = len(target) if target.ndim else 1
             self._first = call.output.detach().float().cpu().numpy(), target
-            self._activation = call.activation
+            self._activation, self._summed = call.activation, call.summed
         if call.kind in OF_CLASSES and target.dtype.kind in "iu":
             target = target.reshape(-1)
             target = target[(target >= 0) & (target < self._outputs)]
@@ -79,7 +81,7 @@ class Targets:
         return self._rows < ROWS
 
     def fit(self) -> dict[str, Any]:
-        """What the first batch says of loss, outputs and targets, as the preflight's parts `fit` and `batch`."""
+        """What the first batch says of loss, outputs and targets, as the preflight's parts `fit`, `batch`, `reduction`."""
         if self._first is None:
             return {}
         (output, target), activation = self._first, self._activation
@@ -103,7 +105,17 @@ class Targets:
             **target_facts(encoded, activation),
         }
         batch = {"sizes": {}, "awkward": 0, "coupled_layer": None, "coupled_loss": spread}
-        return {"fit": fit, "batch": batch}
+        # Not measured: the same rows twice and four times over make so much of the gradient of a sum, by definition.
+        growth = [1.0, 2.0, 4.0] if self._summed else [1.0, 1.0, 1.0]
+        reduction = {"losses": [], "gradient_growth": growth, "batch": self._batch}
+        return {"fit": fit, "batch": batch, "reduction": reduction}
+
+    def scales(self) -> dict[str, Any]:
+        """Scales of targets that are numbers."""
+        if not self._targets or self.kind in OF_CLASSES or self.kind in OF_TWO:
+            return {}
+        targets = np.concatenate(self._targets)
+        return scale_facts(targets.reshape(len(targets), -1))
 
     def facts(self) -> dict[str, Any]:
         """What the manifest says of the task."""

@@ -99,8 +99,14 @@ class TorchWatch(Session):
 
     def _fly(self) -> None:
         """What the first batch said of loss, outputs and targets, in the form in which a preflight says it."""
-        fit = self._adapter.targets.fit()
-        if self.run.preflight is None and fit:
+        if self.run.preflight is not None:
+            return
+        fit, data = self._adapter.targets.fit(), self._adapter.inputs.facts(self._first_kind())
+        if data:
+            data |= self._adapter.targets.scales()
+            self._recorder.update_manifest({"input": self._adapter.inputs.extent()})
+            fit["data"] = data
+        if fit:
             known = sorted({plain(name) for name in self._adapter.parameters()})
             held = {
                 id(p) for o in self._adapter.optimizers for group in o.param_groups for p in group["params"]
@@ -111,6 +117,10 @@ class TorchWatch(Session):
                 "optimizer": {"moved": [name for name in known if name not in unmoved], "unmoved": unmoved},
             }
             self._recorder.preflight(Preflight(measured, facts=dict(self.run.manifest)))
+
+    def _first_kind(self) -> str:
+        """Of the first layer that has parameters."""
+        return next((site.kind for site in self.run.sites if site.parameters), "")
 
     def _arrays(self) -> dict[str, Array]:
         arrays: dict[str, Array] = {}

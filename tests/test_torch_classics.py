@@ -1,0 +1,132 @@
+"""PyTorch's classics in the data, the loss' reduction and at step 0: each is the first cause, for its own reason."""
+
+import numpy as np
+import pytest
+
+import nndebug
+from network.data import load_digits
+
+torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+nn, F = torch.nn, torch.nn.functional
+
+BATCH = 32
+
+
+@pytest.fixture(scope="module")
+def digits():
+    x, y = load_digits().train
+    return torch.from_numpy(np.asarray(x, np.float32)), torch.from_numpy(np.asarray(y, np.int64))
+
+
+def mlp(outputs=10, first=()):
+    torch.manual_seed(0)
+    return nn.Sequential(*first, nn.Linear(64, 30), nn.ReLU(), nn.Linear(30, outputs))
+
+
+def result(model, data, loss=F.cross_entropy, rate=0.1, steps=300):
+    optimizer = torch.optim.SGD(model.parameters(), rate)
+    torch.manual_seed(1)
+    with nndebug.watch(model, optimizer=optimizer, strict=True) as watching:
+        done = 0
+        while done < steps:
+            for rows in torch.randperm(len(data[0])).split(BATCH)[: steps - done]:
+                optimizer.zero_grad()
+                loss(model(data[0][rows]), data[1][rows]).backward()
+                optimizer.step()
+                done += 1
+            watching.epoch()
+    return watching.result
+
+
+def first(found):
+    return (found.causes[0].kind, found.causes[0].layer) if found.causes else found.verdict
+
+
+def often(cases, one):
+    """One case for the quick suite; the others are of the same kind."""
+    return [case if case == one else pytest.param(case, marks=pytest.mark.slow) for case in cases]
+
+
+SUMS = {
+    "argument": lambda z, y: F.cross_entropy(z, y, reduction="sum"),
+    "method": lambda z, y: F.cross_entropy(z, y, reduction="none").sum(),
+    "with a penalty": lambda z, y: F.cross_entropy(z, y, reduction="sum") + 1e-3 * z.square().mean(),
+}
+MEANS = {
+    "argument": F.cross_entropy,
+    "a sum divided by the batch": lambda z, y: F.cross_entropy(z, y, reduction="sum") / len(y),
+    "a mean of a sum over one dimension": lambda z, y: F.mse_loss(z, F.one_hot(y, 10).float(), reduction="none")
+    .sum(dim=1)
+    .mean(),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("how", often(SUMS, "with a penalty"))
+def test_a_loss_that_is_summed(how, digits):
+    found = result(mlp(), digits, SUMS[how])
+    assert first(found) == ("wrong_loss_reduction", None), found.verdict
+    assert "with 32 samples a rate of 0.1 acts like 3.2" in found.causes[0].sentence
+
+
+@pytest.mark.parametrize("how", often(MEANS, "a sum divided by the batch"))
+def test_a_loss_that_is_a_mean_however_it_is_written(how, digits):
+    # At a rate at which it fails: a sum would be an error then.
+    found = result(mlp(), digits, MEANS[how], rate=300.0, steps=100)
+    assert "NND008" in found.passed, [f.message for f in found.findings]
+    assert first(found) != ("wrong_loss_reduction", None) and found.causes
+
+
+@pytest.mark.parametrize("factor", often((255, 4080), 4080))
+def test_inputs_that_nobody_scaled(factor, digits):
+    found = result(mlp(), (digits[0] * factor, digits[1]))
+    assert first(found) == ("unnormalised_input", "0"), found.verdict
+
+
+def test_a_normalising_first_layer_scales_them(digits):
+    found = result(mlp(first=[nn.BatchNorm1d(64)]), (digits[0] * 255, digits[1]))
+    assert not found.causes and "NND701" in found.passed, found.verdict
+
+
+def test_inputs_that_are_scaled_twice(digits):
+    found = result(mlp(), (digits[0] / 255, digits[1]))
+    assert first(found) == ("wrong_preprocessing", "0"), found.verdict
+
+
+def test_inputs_that_are_all_the_same(digits):
+    found = result(mlp(), (torch.full_like(digits[0], 0.5), digits[1]))
+    assert first(found) == ("wrong_preprocessing", "0"), found.verdict
+
+
+def test_targets_that_nobody_scaled(digits):
+    found = result(mlp(outputs=1), (digits[0], 1e4 * digits[1].float()[:, None]), F.mse_loss)
+    assert first(found) == ("unnormalised_target", "2"), found.verdict
+
+
+def test_a_sample_that_holds_nan_is_not_the_rates_fault(digits):
+    x = digits[0].clone()
+    x[3, 7] = torch.nan
+    found = result(mlp(), (x, digits[1]))
+    assert first(found) == ("wrong_preprocessing", "0"), found.verdict
+
+
+def by_hand(z, y):
+    return -torch.log(z[torch.arange(len(y)), y]).mean()
+
+
+def test_a_logarithm_of_negative_numbers(digits):
+    found = result(mlp(), digits, by_hand)
+    assert first(found) == ("unstable_loss", None), found.verdict
+    lost = next(f for f in found.findings if f.code == "NND101")
+    assert (lost.site, lost.first_step) == ("loss", 0) and "rate" not in lost.help
+
+
+def test_a_root_of_negative_numbers_between_layers(digits):
+    class Root(nn.Module):
+        def forward(self, x):
+            return x.sqrt()
+
+    torch.manual_seed(0)
+    found = result(nn.Sequential(nn.Linear(64, 30), Root(), nn.Linear(30, 10)), digits)
+    lost = next(f for f in found.findings if f.code == "NND101")
+    assert (lost.site, lost.first_step) == ("2", 0) and "rate" not in lost.help
+    assert all(cause.kind != "lr_too_high" for cause in found.causes)
