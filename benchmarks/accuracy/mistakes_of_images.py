@@ -172,6 +172,11 @@ def real(s: Any, i: int, j: int, view: Array) -> Array:
     return np.isfinite(view)
 
 
+def winner(s: Any, i: int, j: int, view: Array) -> Array:
+    """1 at the entry that the layer itself takes for the largest: of equal ones, as padding makes them, the first."""
+    return np.asarray(s.winners(s.seen) == i * s.kernel[1] + j, float)
+
+
 def counted(s: Any) -> Array:
     return np.asarray(AvgPool2D._entries(s, np.float64))
 
@@ -190,7 +195,7 @@ POOL = {
     ),
     "max pool: smallest entry": (MaxPool2D, "given to the smallest entry", large, None),
     "max pool: overlaps overwritten": (
-        MaxPool2D, "overwritten, not added", overlapping, sharing(lambda s, i, j, v: 1.0 * (v == s._a), add=False),
+        MaxPool2D, "overwritten, not added", overlapping, sharing(winner, add=False),
     ),
     "mean pool: undivided": (AvgPool2D, "the division by the window's size missing", large, sharing(real)),
     "mean pool: kernel's size": (
