@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from .causes.evidence import CHAIN, PATTERN
 from .figures import OF_THE_PREFLIGHT, Figures, entry, figures
 from .findings import Cause, Finding, Severity
+from .weighing import LOOKS_LIKE
 
 if TYPE_CHECKING:
     from .run import Run
@@ -120,7 +121,6 @@ def tells_enough(stated: Collection[str]) -> bool:
     return unknown <= len(_OF_A_TRAINING) / 2
 
 
-LOOKS_LIKE = "it looks like "
 _FORMS = ("NND", LOOKS_LIKE, "output ", "loss ", "hidden ", "optimiser ", "task ")
 _UNKNOWN = " unknown"
 

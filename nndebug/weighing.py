@@ -8,6 +8,7 @@ good it is.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -21,6 +22,8 @@ SCHEMA = 1
 
 HEALTHY = "healthy"
 """The kind of a run without a fault."""
+LOOKS_LIKE = "it looks like "
+"""Begins what is stated of the look of each cause; the kind follows, then how clearly."""
 
 _LARGEST = 50.0
 """No weight is as large: one would decide alone."""
@@ -58,7 +61,7 @@ class Table:
         """What speaks for a kind and what against it, the strongest first, as in `NND204 at step 0 (×40)`.
 
         A statement counts by how it changes the odds of this kind against the others, as they are with all that is stated.
-        Marks of one figure count together, under the highest.
+        Marks of one figure count together, under the highest. That it looks like this kind is no reason: its sentence says so.
         """
         stated = set(facts)
         others = {name: share for name, share in self.certainties(stated).items() if name != kind}
@@ -68,15 +71,32 @@ class Table:
         told: dict[str, tuple[str, float]] = {}
         for fact in sorted(stated, key=_mark):
             mean = math.fsum(share * self.weights[name].get(fact, 0.0) for name, share in others.items())
-            figure = fact.partition(" > ")[0]
+            figure = _subject(fact)
+            if figure == LOOKS_LIKE + kind:
+                continue
             so_far = told.get(figure, ("", 0.0))[1]
-            told[figure] = (fact, so_far + self.weights[kind].get(fact, 0.0) - mean / whole)
+            told[figure] = (
+                figure if figure.startswith(LOOKS_LIKE) else fact,
+                so_far + self.weights[kind].get(fact, 0.0) - mean / whole,
+            )
         ranked = sorted(told.values(), key=lambda pair: (-abs(pair[1]), pair[0]))
         notable = [(fact, size) for fact, size in ranked if abs(size) >= _NOTABLE]
         return (
-            [f"{fact} (×{_factor(size)})" for fact, size in notable if size > 0][:most],
-            [f"{fact} (÷{_factor(-size)})" for fact, size in notable if size < 0][:most],
+            [f"{_told(fact)} (×{_factor(size)})" for fact, size in notable if size > 0][:most],
+            [f"{_told(fact)} (÷{_factor(-size)})" for fact, size in notable if size < 0][:most],
         )
+
+
+def _subject(fact: str) -> str:
+    """What a statement is about: its figure, or which cause the findings look like."""
+    if fact.startswith(LOOKS_LIKE):
+        return fact.partition(",")[0].removesuffix(" most of all")
+    return fact.partition(" > ")[0]
+
+
+def _told(fact: str) -> str:
+    """A statement as a reader is told it: figures of a layer say that they are."""
+    return re.sub(r"^(first|last) (?!loss)", r"\1 layer's ", fact)
 
 
 def _mark(fact: str) -> tuple[str, float]:

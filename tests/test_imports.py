@@ -68,7 +68,7 @@ ALLOWED = {
     "nndebug.checking": {"numpy", *JUDGING},
     "nndebug.causes": {"numpy", *JUDGING},
     "nndebug.figures": {"numpy", *SUMMARIES, "nndebug.run"},
-    "nndebug.facts": {"nndebug.figures", *JUDGING},
+    "nndebug.facts": {"nndebug.figures", "nndebug.weighing", *JUDGING},
     "nndebug.weighing": BASE | {"nndebug.strict_json"},
     "nndebug.diagnosis": {"nndebug.facts", "nndebug.weighing", *JUDGING},
     "nndebug.baseline": {"nndebug.atomic", *JUDGING},

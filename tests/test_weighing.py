@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nndebug.causes import Kind
-from nndebug.diagnosis import SUREST, diagnose, ranking
+from nndebug.diagnosis import NOT_HEALTHY, SUREST, diagnose, ranking
 from nndebug.errors import UserError
 from nndebug.facts import MARKS, facts, known, tells_enough
 from nndebug.figures import figures
@@ -62,6 +62,22 @@ def test_marks_of_one_figure_count_together():
     measured = Table({"a": 0.0, "b": 0.0}, {"a": {"z > 0.9": 1.0, "z > 10": 2.0}, "b": {}})
     assert measured.reasons("a", {"z > 10", "z > 0.9"})[0] == [f"z > 10 (×{math.exp(3):.2g})"]
     assert measured.reasons("unheard of", {"z > 10"}) == ([], [])
+
+
+def test_that_it_looks_like_a_kind_speaks_against_the_others_once_and_is_no_reason_for_itself():
+    look = {"it looks like a": 1.0, "it looks like a, as a chain": 1.0, "it looks like a most of all": 2.0}
+    measured = Table({"a": 0.0, "b": 0.0}, {"a": look, "b": {}})
+    assert measured.reasons("a", look) == ([], [])
+    assert measured.reasons("b", look) == ([], ["it looks like a (÷55)"])
+
+
+def test_reasons_say_what_is_of_a_layer():
+    weights = {"last pre-activations, first > 20": 2.0, "last loss / chance > 0.5": 3.0}
+    measured = Table({"a": 0.0, "b": 0.0}, {"a": weights, "b": {}})
+    assert measured.reasons("a", weights)[0] == [
+        "last loss / chance > 0.5 (×20)",
+        "last layer's pre-activations, first > 20 (×7.4)",
+    ]
 
 
 GOOD = {"schema": 1, "made": {}, "start": {"a": 0, "b": 1}, "weights": {"a": {"x": 1}}}
@@ -239,15 +255,16 @@ def test_a_run_that_tells_little_has_no_cause_from_the_table():
     )
 
 
-def test_without_an_alarm_a_cause_is_named_only_far_from_health_and_where_little_was_learned():
+def test_without_an_alarm_a_cause_is_named_only_far_from_health():
     causes, verdict, severity = diagnose(full_run(), [], SURE, weigh=True)
     assert causes[0].kind == "wrong_batch_size" and severity is Severity.INFO
     assert verdict.startswith(
         "No rule is sure, but this is no healthy training. The likeliest cause: a batch"
     )
-    unsure = Table({**SURE.start, HEALTHY: 8.0}, SURE.weights)
-    assert diagnose(full_run(), [], unsure, weigh=True)[0] == ()
-    assert diagnose(full_run(learns=True), [], SURE, weigh=True)[::2] == ((), None)
+    for health, named in ((0.9 * NOT_HEALTHY, True), (1.1 * NOT_HEALTHY, False)):
+        table = Table({**SURE.start, HEALTHY: 9.0 + math.log(health / (1 - health))}, SURE.weights)
+        found, _, severity = diagnose(full_run(), [], table)
+        assert bool(found) == named and severity is (Severity.INFO if named else None), health
     assert diagnose(full_run(), [], SURE, weigh=False)[0] == ()
 
 

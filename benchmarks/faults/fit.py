@@ -30,8 +30,8 @@ import nndebug
 from benchmarks.faults.gather import read
 from benchmarks.faults.planting import PLANTS
 from benchmarks.faults.scoring import report
-from nndebug.facts import LOOKS_LIKE, MARKS, known
-from nndebug.weighing import HEALTHY, SCHEMA, Table
+from nndebug.facts import MARKS, known
+from nndebug.weighing import HEALTHY, LOOKS_LIKE, SCHEMA, Table
 
 PENALTIES = (0.1, 0.3, 1.0)
 PULLS = (2.0,)
