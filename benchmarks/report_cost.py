@@ -116,6 +116,7 @@ def main() -> None:
         for name, seconds, watching in shares:
             print(
                 f"{name:34} {seconds:7.1f} s {watching.report_seconds:6.2f} s {watching.report_seconds / seconds:6.1%}"
+                f" {watching.drawn_after:6.1f} s"
             )
 
 
