@@ -61,7 +61,8 @@ def without(run: Run, result: CheckResult, known: Mapping[str, str]) -> tuple[Ch
     gone = tuple(words for key, words in known.items() if key not in {f.fingerprint for f in old})
     if not old:
         return result, gone
-    causes, verdict, severity = diagnose(run, new)
+    # The measured table knows what all findings together mean, not what some of them do.
+    causes, verdict, severity = diagnose(run, new, weigh=False)
     if not new:
         count = f"{len(old)} finding{'s' if len(old) > 1 else ''}"
         verdict = f"Nothing new: {count} of the baseline {'are' if len(old) > 1 else 'is'} still there."

@@ -27,7 +27,7 @@ CLEAR = 0.9
 """A look as clear as this, and clearer than all others, comes first whatever a table says."""
 NOT_HEALTHY = 0.003
 """Certainty of health below which causes are named although no rule is alarmed. By tables that never saw the data set of a run the
-least certain of 137 healthy trainings is held healthy at more than 0.01 with a preflight, and at more than 0.003 without."""
+least certain of 137 healthy trainings is held healthy at more than 0.01."""
 WORTH_NAMING = 0.05
 """A cause that is less certain is named only if there is no other."""
 
@@ -128,17 +128,24 @@ def ranking(looks: Mapping[str, float], certainties: Mapping[str, float]) -> lis
 def _suspected(run: Run, findings: Sequence[Finding], looks: Sequence[Cause], table: Table) -> list[Cause]:
     """Likely causes of a training in which no rule saw a fault, if it is far from a healthy one."""
     stated = facts(run, findings, looks)
-    if not tells_enough(stated) or not suspicious(table.certainties(stated)):
+    if not tells_enough(stated) or not suspicious(stated, table.certainties(stated)):
         return []
     first, *others = weighed(findings, looks, stated, table)
     sentence = f"No rule is sure, but this is no healthy training. {first.sentence}"
     return [replace(first, sentence=sentence if len(sentence) <= 200 else sentence[:199] + "…"), *others[:2]]
 
 
-def suspicious(certainties: Mapping[str, float]) -> bool:
-    """Whether a training is far from a healthy one, and one cause likelier than all others."""
+def suspicious(stated: Collection[str], certainties: Mapping[str, float]) -> bool:
+    """Whether a training is far from a healthy one, and one cause likelier than all others.
+
+    It is none without what a preflight finds: a training of another make than those of the table, a short one of a model in
+    PyTorch for instance, is unlike the healthy ones in many figures at once.
+    """
     likeliest = max(share for kind, share in certainties.items() if kind != HEALTHY)
-    return certainties.get(HEALTHY, 0.0) < NOT_HEALTHY and likeliest > 0.5
+    return _BLIND not in stated and certainties.get(HEALTHY, 0.0) < NOT_HEALTHY and likeliest > 0.5
+
+
+_BLIND = "by heart: loss left unknown"
 
 
 def candidates(run: Run, findings: Sequence[Finding]) -> list[Cause]:

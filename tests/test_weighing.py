@@ -14,6 +14,7 @@ from nndebug.errors import UserError
 from nndebug.facts import MARKS, facts, known, tells_enough
 from nndebug.figures import figures
 from nndebug.findings import Finding, Severity
+from nndebug.preflight.result import Preflight
 from nndebug.run import Run
 from nndebug.weighing import HEALTHY, Table, measured, parse
 from tests.rules.runs import make_run
@@ -255,17 +256,26 @@ def test_a_run_that_tells_little_has_no_cause_from_the_table():
     )
 
 
+def tried_run():
+    """The same with what a preflight finds."""
+    run = full_run()
+    tried = {"rates": {"0.1": 0.2}, "share": 0.2, "rate": 0.1, "blind": 1.0, "reached": 0.2, "start": 1.0}
+    run.preflight = Preflight(measurements={"overfit": tried})
+    return run
+
+
 def test_without_an_alarm_a_cause_is_named_only_far_from_health():
-    causes, verdict, severity = diagnose(full_run(), [], SURE, weigh=True)
+    causes, verdict, severity = diagnose(tried_run(), [], SURE, weigh=True)
     assert causes[0].kind == "wrong_batch_size" and severity is Severity.INFO
     assert verdict.startswith(
         "No rule is sure, but this is no healthy training. The likeliest cause: a batch"
     )
     for health, named in ((0.9 * NOT_HEALTHY, True), (1.1 * NOT_HEALTHY, False)):
         table = Table({**SURE.start, HEALTHY: 9.0 + math.log(health / (1 - health))}, SURE.weights)
-        found, _, severity = diagnose(full_run(), [], table)
+        found, _, severity = diagnose(tried_run(), [], table)
         assert bool(found) == named and severity is (Severity.INFO if named else None), health
-    assert diagnose(full_run(), [], SURE, weigh=False)[0] == ()
+    assert diagnose(tried_run(), [], SURE, weigh=False)[0] == ()
+    assert diagnose(full_run(), [], SURE)[0] == ()  # nothing was tried before training
 
 
 def test_health_is_no_cause():

@@ -19,10 +19,9 @@ from benchmarks.faults.cases import Case, read
 from benchmarks.faults.score import by_case, passive, score, totals
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "published-cases.md"
-REASONS = """Why, as far as we know: in so-39217567, bits through sigmoids whose weights start at 0.05, other weights and other
-activations are both a cure, and the diagnosis names the weights. In gh-tfe-742675d a sum over 1,000 rows at a rate of 0.01 *is* a
-rate of 10: a trial at a lower rate cures as well as one with the mean. In tdc-reg-double-norm the trial standardises every column,
-which in so few steps does worse on these data than the published scaling to 0..1, and so speaks against the right cause."""
+REASONS = """Why, as far as we know: the looks by hand name at-blob-oscillate and so-51181393 rightly; the measured certainties, which
+stem from other trainings, outvote them. In so-39217567, bits through sigmoids whose weights start at 0.05, another optimiser and other
+weights are a cure as well as another activation."""
 OTHERS = """## Other tools on the same programs
 
 The best that any of the studies (DeepFD 2022, DeepDiagnosis 2022, DEFault 2025, EMSE 2025) reports: *named*, the fault or its

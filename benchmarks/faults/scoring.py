@@ -29,7 +29,7 @@ def by_table(row: dict[str, Any], view: str, table: Table) -> Causes:
     if seen["proof"] and alarm:
         return by_hand(row, view)
     certainties = table.certainties(seen["facts"])
-    if not alarm and not suspicious(certainties):
+    if not alarm and not suspicious(seen["facts"], certainties):
         return []
     looks = {kind: certainty for kind, _, certainty in reversed(seen["looks"])}
     return ranking(looks, certainties)[:3]
