@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nndebug import baseline
 from nndebug.causes import Kind
+from nndebug.checking import check
 from nndebug.diagnosis import NOT_HEALTHY, SUREST, diagnose, ranking
 from nndebug.errors import UserError
 from nndebug.facts import MARKS, facts, known, tells_enough
@@ -276,6 +278,14 @@ def test_without_an_alarm_a_cause_is_named_only_far_from_health():
         assert bool(found) == named and severity is (Severity.INFO if named else None), health
     assert diagnose(tried_run(), [], SURE, weigh=False)[0] == ()
     assert diagnose(full_run(), [], SURE)[0] == ()  # nothing was tried before training
+
+
+def test_a_baseline_of_all_findings_leaves_no_cause_to_the_table(monkeypatch):
+    monkeypatch.setattr("nndebug.diagnosis.measured", lambda: SURE)
+    run = tried_run()
+    result = check(run)
+    quiet, _ = baseline.without(run, result, {f.fingerprint: f.message for f in result.findings})
+    assert result.findings and quiet.causes == () and quiet.verdict.startswith("Nothing new")
 
 
 def test_health_is_no_cause():

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from page import Page
 from PIL import Image
 
+import nndebug
 from nndebug import Run
 from nndebug.cli.main import main
 from nndebug.errors import UserError
@@ -184,7 +185,7 @@ def test_the_command_compares_in_words_in_json_and_as_a_page(two, tmp_path, caps
     out, err = capsys.readouterr()
     assert "optimizer.rate  3     0.1" in out
     assert "They part at step 0" in out
-    assert out.startswith("blog   ▲ ")  # which cause is not asked of figures that were made up
+    assert out.startswith(f"blog   ▲ {nndebug.check(two[0][0]).verdict}")
     assert "\nfixed  ○ Nothing is wrong" in out
     assert err == f"wrote  {tmp_path / 'both.html'}\n"
     page = (tmp_path / "both.html").read_text("utf-8")
