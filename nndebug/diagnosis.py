@@ -8,11 +8,12 @@ values, backward, update).
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from .causes import LOOKS, Findings, Kind, unexplained
+from .causes import LOOKS, Findings, Kind, gravest, told, unexplained
 from .causes.evidence import PROOF
 from .facts import facts, tells_enough
 from .findings import Cause, Finding, Severity
@@ -28,6 +29,8 @@ CLEAR = 0.9
 NOT_HEALTHY = 0.003
 """Certainty of health below which causes are named although no rule is alarmed. By tables that never saw the data set of a run the
 least certain of 137 healthy trainings is held healthy at more than 0.01."""
+LIKELY = 0.5
+"""A first cause that is less certain is more likely wrong than right: its sentence begins with what was found."""
 WORTH_NAMING = 0.05
 """A cause that is less certain is named only if there is no other."""
 
@@ -88,7 +91,9 @@ def weighed(
         {kind: cause.certainty for kind, cause in own.items()}, table.certainties(stated)
     ):
         supports, against = table.reasons(kind, stated)
-        cause = own.get(kind) or Cause(kind, None, 0, 0.0, f"The likeliest cause: {meanings[kind]}.")
+        cause = own.get(kind) or Cause(
+            kind, None, 0, 0.0, _guess(meanings[kind], bool(causes), certainty, findings)
+        )
         cause = replace(
             cause,
             certainty=certainty,
@@ -99,6 +104,16 @@ def weighed(
         )
         causes.append(cause)
     return causes
+
+
+def _guess(meaning: str, follows: bool, certainty: float, findings: Sequence[Finding]) -> str:
+    """How a cause is told that the table alone holds likely; after what was found, where others together are likelier."""
+    if follows:
+        return f"Or perhaps: {meaning}."
+    if certainty >= LIKELY or all(f.severity is Severity.INFO for f in findings):
+        return f"The likeliest cause: {meaning}."
+    rest = f" No cause is sure; the likeliest: {meaning}."
+    return textwrap.shorten(f"{told(gravest(findings))}.", 200 - len(rest), placeholder=" …") + rest
 
 
 def ranking(looks: Mapping[str, float], certainties: Mapping[str, float]) -> list[tuple[str, float]]:

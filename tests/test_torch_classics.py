@@ -130,3 +130,36 @@ def test_a_root_of_negative_numbers_between_layers(digits):
     lost = next(f for f in found.findings if f.code == "NND101")
     assert (lost.site, lost.first_step) == ("2", 0) and "rate" not in lost.help
     assert all(cause.kind != "lr_too_high" for cause in found.causes)
+
+
+class TestALayerThatNeverRuns:
+    class Twice(nn.Module):
+        """`forward` calls hidden1 where hidden2 was meant."""
+
+        def __init__(self):
+            super().__init__()
+            self.flat, self.hidden1, self.hidden2 = nn.Linear(64, 30), nn.Linear(30, 30), nn.Linear(30, 30)
+            self.output = nn.Linear(30, 10)
+
+        def forward(self, x):
+            x = self.hidden1(self.flat(x).relu()).relu()
+            return self.output(self.hidden1(x).relu())
+
+    def test_it_is_named_where_nothing_was_learned_yet(self, digits):
+        found = result(self.Twice(), digits, rate=1e-3)
+        assert "NND803" in {f.code for f in found.findings if f.site == "hidden2"}
+        assert first(found) == ("frozen_parameters", "hidden2"), found.verdict
+        assert found.verdict.startswith("A part of the network is never used: hidden2")
+        assert found.run["network"]["description"] == "64 → 30 → 30 → 10"
+
+    def test_attention_runs_its_output_layer_without_calling_it(self, digits):
+        class Attending(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.attention, self.output = nn.MultiheadAttention(8, 2, batch_first=True), nn.Linear(64, 10)
+
+            def forward(self, x):
+                rows = x.reshape(-1, 8, 8)
+                return self.output(self.attention(rows, rows, rows)[0].flatten(1))
+
+        assert "NND803" not in {f.code for f in result(Attending(), digits, steps=100).findings}

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -231,6 +232,35 @@ def test_the_table_names_what_no_rule_knows():
     assert causes[0].kind == "wrong_batch_size" and causes[0].certainty == SUREST
     assert verdict == "The likeliest cause: a batch size that does not suit." and severity is Severity.ERROR
     assert diagnose(run, [finding("NND501")], weigh=False)[0][0].kind == "not_learning"
+
+
+def test_a_guess_that_is_more_likely_wrong_than_right_begins_with_what_was_found():
+    kinds = ("wrong_batch_size", HEALTHY, "lr_too_low", "wrong_loss")
+
+    def verdict(certainty, *findings):
+        other = math.log((1 - certainty) / certainty / 2)
+        table = Table(
+            {"wrong_batch_size": 0.0, HEALTHY: -99.0, "lr_too_low": other, "wrong_loss": other},
+            {kind: {} for kind in kinds},
+        )
+        causes, verdict, _ = diagnose(full_run(), findings, table)
+        assert causes[0].certainty == pytest.approx(certainty) and len(verdict) <= 200
+        assert [cause.sentence for cause in causes[1:]] == [
+            "Or perhaps: a loss that does not fit the task.",
+            "Or perhaps: a learning rate that is too low.",
+        ]
+        return verdict
+
+    likeliest = "the likeliest: a batch size that does not suit."
+    assert verdict(0.51, finding("NND304")) == f"The likeliest cause: {likeliest[15:]}"
+    assert verdict(0.49, finding("NND304")) == f"NND304 fired. No cause is sure; {likeliest}"
+    # That nothing is learned outweighs what else was found.
+    assert (
+        verdict(0.49, finding("NND302"), finding("NND501")) == f"NND501 fired. No cause is sure; {likeliest}"
+    )
+    wordy = replace(finding("NND304"), site="hidden1", message="word " * 80)
+    assert verdict(0.49, wordy).endswith(f"word … No cause is sure; {likeliest}")
+    assert verdict(0.49, wordy).startswith("hidden1: word word")
 
 
 def test_what_looks_so_by_itself_comes_first_and_is_less_sure_where_the_table_disagrees():

@@ -6,10 +6,10 @@ Each looks for the findings that support it and says what it did, or nothing. Ad
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-from ..findings import Cause, Severity
+from ..findings import Cause, Finding, Severity
 from . import backward, data, dynamics, evaluation, initial, length, output, ranks, structure, update
 from .evidence import Findings, cause
 from .vocabulary import Kind
@@ -17,7 +17,7 @@ from .vocabulary import Kind
 if TYPE_CHECKING:
     from ..run import Run
 
-__all__ = ["LOOKS", "Findings", "Kind", "Look", "unexplained"]
+__all__ = ["LOOKS", "Findings", "Kind", "Look", "gravest", "told", "unexplained"]
 
 Look = Callable[["Run", Findings], Cause | None]
 
@@ -68,19 +68,29 @@ LOOKS: tuple[Look, ...] = (
 )
 
 
-def unexplained(found: Findings) -> Cause:
-    """What to say where no cause is known."""
-    serious = found.of("NND501", "NND502") or [f for f in found.all if f.severity is not Severity.INFO]
-    first = min(
+def gravest(findings: Iterable[Finding]) -> Finding:
+    """What a reader must know where no cause is sure: that nothing is learned, or else the worst finding, the earliest of them."""
+    every = [f for f in findings if f.severity is not Severity.INFO]
+    serious = [f for f in every if f.code in ("NND501", "NND502")] or every
+    return min(
         serious, key=lambda f: (-f.severity.rank, f.first_step if f.first_step is not None else 1 << 60)
     )
-    where = "" if first.site == "run" else f"{first.site}: "
+
+
+def told(finding: Finding) -> str:
+    """A finding with its place, without a full stop."""
+    return finding.message if finding.site == "run" else f"{finding.site}: {finding.message}"
+
+
+def unexplained(found: Findings) -> Cause:
+    """What to say where no cause is known."""
+    first = gravest(found.all)
     return cause(
         Kind.NOT_LEARNING,
         None if first.site == "run" else first.site.split(".")[0],
         found,
         [first],
         0.0,
-        f"{where}{first.message}; its cause is not known.",
+        f"{told(first)}; its cause is not known.",
         help=first.help,
     )

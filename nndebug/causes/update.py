@@ -28,7 +28,7 @@ def frozen_parameters(run: Run, found: Findings) -> Cause | None:
             help=unmoved.help,
         )
     if not frozen:
-        return _cut_off(run, found)
+        return _never_run(found) or _cut_off(run, found)
     names = ", ".join(f.site for f in frozen[:3]) + (" and others" if len(frozen) > 3 else "")
     return cause(
         Kind.FROZEN_PARAMETERS,
@@ -39,6 +39,25 @@ def frozen_parameters(run: Run, found: Findings) -> Cause | None:
         f"The update is not applied: {names} never change{'s' if len(frozen) == 1 else ''} although the gradient is "
         "not zero.",
         help=frozen[0].help,
+    )
+
+
+def _never_run(found: Findings) -> Cause | None:
+    """Layers that are declared and never called."""
+    unused = found.of("NND803")
+    if not unused:
+        return None
+    names = ", ".join(f.site for f in unused[:3]) + (" and others" if len(unused) > 3 else "")
+    return cause(
+        Kind.FROZEN_PARAMETERS,
+        unused[0].site,
+        found,
+        unused,
+        CHAIN,
+        f"A part of the network is never used: {names} {'is' if len(unused) == 1 else 'are'} declared, and no pass runs "
+        f"{'it' if len(unused) == 1 else 'them'}.",
+        first_step=0,
+        help=unused[0].help,
     )
 
 

@@ -1,4 +1,4 @@
-"""NND8: structure. Judged on the preflight."""
+"""NND8: structure. Judged on the preflight; whether a layer ran at all, on the training."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..findings import Severity, Symptom
 from ..registry import rule
 from ..run import Run
 from .before import if_it_fails, measured, unless_it_learns
-from .outcome import Outcome, outcome
+from .outcome import Outcome, outcome, severity
 
 _SUITS = {"relu": math.sqrt(2), "leaky_relu": math.sqrt(2), "gelu": math.sqrt(2)}
 """Root of inputs × mean square weight that keeps the scale of a signal; 1 for everything else."""
@@ -109,6 +109,54 @@ def unsuitable_hidden_activation(run: Run, *, deep: int = 3) -> Iterator[Symptom
             first_step=0,
             evidence={"activation": "sigmoid", "layers": sigmoids},
             help="use ReLU with He initial weights",
+        )
+
+
+def never_ran(run: Run, steps: int = 20) -> tuple[str, ...]:
+    """Layers whose parameters are at hand, and of which not one pass gave anything: no output, no gradient, no change.
+
+    Layers that run without being called (a module whose weights another one multiplies by) have gradients.
+    """
+    if not any(run.has("preactivation.std", site.name) for site in run.sites):
+        return ()  # passes cannot be seen at all, as in a compiled model
+    silent = []
+    for site in run.sites:
+        names = [f"{site.name}.{parameter}" for parameter in site.parameters]
+        updates = [run.series("update.norm", name) for name in names]
+        if (
+            names
+            and not run.has("preactivation.std", site.name)
+            and not any(run.has("gradient.norm", name) for name in names)
+            and all(len(update) >= steps and not update.values.any() for update in updates)
+        ):
+            silent.append(site.name)
+    return tuple(silent)
+
+
+@rule("NND803", "layer-unused", needs=("preactivation.std", "update.norm"))
+def layer_unused(run: Run, *, steps: int = 20) -> Iterator[Symptom]:
+    """A layer is declared, its parameters are given to the optimiser, and no pass ever runs it.
+
+    What it measures: layers that gave no output and got no gradient in any recorded step, and whose parameters have not
+    changed by a single bit in twenty of them, while other layers run.
+
+    Why it matters: the network that trains is another one than the one that was written. Often `fc1` is called where
+    `fc2` was meant.
+
+    What to try: look into `forward` for where the layer should be called, or delete it.
+
+    False alarms: parts kept for later (a head for another task): an info where the run learns.
+
+    References: PyTorch's DistributedDataParallel stops at such parameters unless `find_unused_parameters` is set.
+    """
+    for name in never_ran(run, steps):
+        yield Symptom(
+            name,
+            "it is declared and never runs: no recorded pass went through it",
+            severity(run, learned=Severity.INFO),
+            first_step=0,
+            last_step=run.steps,
+            help=f"call {name} in forward (is another layer called twice?), or delete it",
         )
 
 

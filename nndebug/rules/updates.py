@@ -13,6 +13,7 @@ from ..registry import rule
 from ..run import Run
 from .before import measured
 from .outcome import Outcome, outcome, severity
+from .structure import never_ran
 
 _DEVIATIONS = 4.0
 _WITH_DEATHS = 2.5
@@ -118,11 +119,13 @@ def parameter_frozen(run: Run, *, steps: int = 20) -> Iterator[Symptom]:
     What to try: with a gradient: look at the line that changes the parameter. Without: look at the layers above.
 
     False alarms: layers frozen on purpose. A parameter of a constant-zero input, or of a dead layer, has no gradient.
+    Layers that never run are told by layer-unused.
 
     References: in NumPy `w = w - rate * g` binds a name anew, `w -= rate * g` changes the array.
     """
+    unused = never_ran(run)
     for site in run.sites:
-        for parameter in site.parameters:
+        for parameter in site.parameters if site.name not in unused else ():
             name = f"{site.name}.{parameter}"
             updates, gradients = run.series("update.norm", name), run.series("gradient.norm", name)
             if len(updates) < steps or updates.values[-steps:].any():  # NaN is a change, too

@@ -305,7 +305,10 @@ class TorchAdapter:
                 self._values(RUN)["loss.count"] = samples
         if step == 0:
             sites = describe_sites(self.model, self._order, self._follows)
-            network = {**self.recorder.run.manifest["network"], "description": describe(self.model, sites)}
+            network = {
+                **self.recorder.run.manifest["network"],
+                "description": describe(self.model, sites, self._order),
+            }
             self.recorder.update_manifest({"sites": [site.to_json() for site in sites], "network": network})
         for (site, prefix), moments in self._moments.items():
             self._values(site).update(moments.summary(prefix))

@@ -101,9 +101,9 @@ def _width(module: Any, which: str) -> int:
     return next((int(width) for width in widths if isinstance(width, int) and width > 0), 0)
 
 
-def describe(model: Any, sites: tuple[Site, ...]) -> str:
-    """The architecture in one line."""
-    dense = [site for site in sites if site.units]
+def describe(model: Any, sites: tuple[Site, ...], order: list[str]) -> str:
+    """The architecture in one line: the layers that ran, in the order of `order`; all of them if none is known to have run."""
+    dense = [site for site in sites if site.units and (site.name in order or not order)]
     if not dense or len(dense) > 12:
         return f"{type(model).__name__} of {len(sites)} layers"
     parts = [str(dense[0].inputs)] if dense[0].inputs else []

@@ -167,7 +167,7 @@ def _manifest(torch: Any, model: Any, optimizers: tuple[Any, ...], loss: Any) ->
     return {
         "framework": f"torch {torch.__version__}",
         "network": {
-            "description": describe(model, sites),
+            "description": describe(model, sites, []),
             "parameters": sum(p.numel() for p in parameters),
             "dtype": str(parameters[0].dtype).removeprefix("torch.") if parameters else "float32",
             "seed": int(torch.initial_seed()),
