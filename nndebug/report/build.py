@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..findings import CheckResult
 from . import rulebook, settings
-from .chain import chain, decades
+from .chain import chain, ticks
 from .evidence import causes
 from .gradients import gradients
 from .layers import SPARKS, details, flow, glance
@@ -55,7 +55,7 @@ def _build(run: Run, result: CheckResult) -> Report:
         verdict=split_verdict(verdict),
         subline=_subline(run, result),
         chain=chain(run, result),
-        decades=decades(run),
+        ticks=ticks(run),
         causes=shown,
         others=others,
         layers=glance(run, result.findings, result.causes),

@@ -11,53 +11,75 @@ from .charts import Axis, step_axis
 from .evidence import anchor, explained
 from .layers import layer_of
 from .model import ChainLink
-from .text import clean, split_lead, steps_range
+from .text import clean, shorten, split_lead, steps_range
 
 if TYPE_CHECKING:
     from ..run import Run
 
-_CHAIN_CARDS = 6
+_CARDS = 5
+_LETTERS, _MARGINS = 410, 10
+"""In three lines over the width of a whole page; what the margins of a card take of them."""
 
 
 def chain(run: Run, result: CheckResult) -> tuple[ChainLink, ...]:
-    """From the root to the last consequence, in order of the step; the same rule in several layers is one card."""
-    if not result.causes:
-        return ()
-    own = explained(result.causes[0], result.findings)
+    """What the first cause explains, in order of the steps; the same rule in several layers is one card.
+
+    At equal steps the cause comes first, then in causal order.
+    """
+    own = explained(result.causes[0], result.findings) if result.causes else []
     if not own:
         return ()
-    order = sorted(own[1:], key=_place_in_chain)
-    groups: dict[str, list[Finding]] = {}
-    for finding in [own[0], *order]:
+    root, groups = own[0], dict[str, list[Finding]]()
+    for finding in own:
         groups.setdefault(finding.code, []).append(finding)
-    links: list[ChainLink] = []
-    for group in groups.values():
-        finding = group[0]
-        lead, joint, rest = split_lead(clean(finding.message, 300))
-        when = steps_range(finding.first_step, finding.last_step, run.steps)
-        root = not links
-        links.append(
-            ChainLink(
-                ", ".join(filter(None, (_root(result.causes[0]), when))) if root else when or "whole run",
-                clean(finding.site, 24) if root else _places(group),
-                clean(lead, 90),
-                f"{joint} {clean(rest, 110)}" if rest else "",
-                finding.severity.value,
-                anchor(finding),
-                root,
-                _place(run, finding, root),
-                layer_of(run, finding.site),
-            )
-        )
-    if len(links) > _CHAIN_CARDS:
-        left = len(links) - _CHAIN_CARDS + 1
-        more = ChainLink("", "", f"{left} more consequences", ", see below", "info", "findings")
-        links = [*links[: _CHAIN_CARDS - 1], more]
+    cards = [
+        (root if root in group else min(group, key=lambda f: _step(run, f)), group)
+        for group in groups.values()
+    ]
+    cards.sort(key=lambda card: (_step(run, card[0], card[0] is root), card[0] is not root))
+    at = next(place for place, (finding, _) in enumerate(cards) if finding is root)
+    if at >= _CARDS:  # the cause has a card, whatever began before it
+        cards.insert(_CARDS - 1, cards.pop(at))
+    left = len(cards) - _CARDS
+    letters = _LETTERS // min(len(cards), _CARDS) - _MARGINS
+    links = [_card(run, result.causes[0], finding, group, root, letters) for finding, group in cards[:_CARDS]]
+    if left > 0:
+        links.append(ChainLink("", "", f"{left} more", " below", "info", "findings"))
     return tuple(links)
 
 
-def _root(cause: Cause) -> str:
-    return "cause" if cause.certainty > 0 else "seen first"
+def ticks(run: Run) -> tuple[tuple[float, str], ...]:
+    """Places of steps 0, 1, 10, 100, … on the time line, 0 to 1, and their names."""
+    axis = _axis(run)
+    return tuple((round(axis.place(step), 4), label) for step, label in axis.ticks)
+
+
+def _card(
+    run: Run, cause: Cause, finding: Finding, group: Sequence[Finding], root: Finding, letters: int
+) -> ChainLink:
+    lead, joint, rest = split_lead(clean(finding.message, 300))
+    rest = f"{joint} {rest}" if rest else ""
+    words = shorten(lead + rest, letters)
+    lead, rest = (lead, words[len(lead) :]) if words.startswith(lead) else (words, "")
+    step = _step(run, finding, finding is root)
+    if step == finding.first_step:
+        when = steps_range(finding.first_step, finding.last_step, run.steps)
+        when = when.replace("the first step on", "step 0")
+    else:
+        when = f"by step {step:,.0f}" if math.isfinite(step) else "whole run"
+    if finding is root:
+        when = f"{'cause' if cause.certainty > 0 else 'seen first'}, {when}"
+    return ChainLink(
+        when,
+        clean(finding.site, 24) if finding is root else _places(group),
+        lead,
+        rest,
+        finding.severity.value,
+        anchor(finding),
+        finding is root,
+        round(_axis(run).place(step), 4) if math.isfinite(step) else None,
+        layer_of(run, finding.site),
+    )
 
 
 def _places(findings: Sequence[Finding]) -> str:
@@ -65,24 +87,14 @@ def _places(findings: Sequence[Finding]) -> str:
     return places[0] + (f" +{len(places) - 1}" if places[1:] else "")
 
 
-def _place_in_chain(finding: Finding) -> tuple[bool, float]:
-    """By step; how the training came out (learning, evaluation) is the end of every chain."""
-    return finding.code[3:4] in ("5", "6"), math.inf if finding.first_step is None else finding.first_step
-
-
-def decades(run: Run) -> tuple[float, ...]:
-    """Places of steps 0, 1, 10, 100, … on the time line, 0 to 1."""
-    axis = _axis(run)
-    return tuple(round(axis.place(step), 4) for step, _ in axis.ticks)
+def _step(run: Run, finding: Finding, root: bool = False) -> float:
+    """When a finding began; how the whole training came out, no cause of anything, is known at its end."""
+    first, last = finding.first_step, finding.last_step
+    whole = first == 0 and last is not None and last >= 0.98 * run.steps
+    if whole and last and finding.code[3:4] in ("5", "6") and not root:
+        return last
+    return math.inf if first is None else first
 
 
 def _axis(run: Run) -> Axis:
     return step_axis(0.0, float(max(run.steps, 1)), log=True)
-
-
-def _place(run: Run, finding: Finding, root: bool) -> float | None:
-    """Where a finding begins on the time line; how training came out is its end."""
-    at_the_end, step = _place_in_chain(finding)
-    if at_the_end and not root:
-        return 1.0
-    return round(_axis(run).place(step), 4) if math.isfinite(step) else None

@@ -9,6 +9,7 @@ from ..atomic import write_atomically
 from .html import MARKS
 from .layers import SEEN_AT_ONCE
 from .model import CauseView, Chart, FindingView, Report
+from .svg import shares
 
 if TYPE_CHECKING:
     from .canvas import Canvas
@@ -81,12 +82,13 @@ def _head(sheet: Canvas, report: Report) -> float:
 def _chain(sheet: Canvas, report: Report, y: float) -> float:
     from .canvas import CARD, RULE, SEVERITY, SOFT, TEXT, TINTS
 
-    height, width = 98, (_RIGHT_EDGE - _EDGE) / len(report.chain)
+    height, x = 98, float(_EDGE)
     sheet.card(_EDGE, y, _RIGHT_EDGE - _EDGE, height)
-    sheet.card(_EDGE, y, width, height, TINTS.get(report.severity, CARD))
-    for i, link in enumerate(report.chain):
-        x = _EDGE + i * width
-        if i:
+    for link, share in zip(report.chain, shares(report.chain)):
+        width = share * (_RIGHT_EDGE - _EDGE)
+        if link.root:
+            sheet.card(x, y, width, height, TINTS.get(report.severity, CARD))
+        if x > _EDGE:
             sheet.line(x, y, x, y + height, RULE)
         when = " · ".join(filter(None, [link.when, link.site]))
         mark = f"{MARKS[report.severity]} " if link.root else ""
@@ -94,6 +96,7 @@ def _chain(sheet: Canvas, report: Report, y: float) -> float:
         sheet.paragraph(x + 14, y + 21, width - 24, runs, 12, 18, 1)
         runs = [(link.lead + link.rest[:1].strip(), TEXT, True), (link.rest[1:], TEXT, False)]
         sheet.paragraph(x + 14, y + 41, width - 26, runs, 13.5, 19, 3)
+        x += width
     return y + height + 14
 
 

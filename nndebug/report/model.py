@@ -304,7 +304,7 @@ class Report:
     verdict: tuple[str, str]
     subline: str
     chain: tuple[ChainLink, ...]
-    decades: tuple[float, ...]
+    ticks: tuple[tuple[float, str], ...]
     causes: tuple[CauseView, ...]
     others: tuple[FindingView, ...]
     layers: tuple[LayerRow, ...]

@@ -7,7 +7,7 @@ curves live in a stretched view box (their strokes do not stretch). Colours come
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 from markupsafe import Markup
 
@@ -23,6 +23,9 @@ ASIDE = {"end": -2, "start": 4, "middle": 0}
 
 _LETTER = 0.019
 """Of the width of the narrowest charts, three in a row: what a letter of a label takes."""
+
+_MORE = 0.08
+"""Of the width of the chain: the link to what has no card."""
 
 _BOX = 1000  # units of the stretched view box, in both directions
 
@@ -92,26 +95,40 @@ def chart_svg(chart: Chart, height: int = 130) -> Markup:
     return _frame(chart, f"height:{height}px", Markup("").join(parts), scale)
 
 
-def rail_svg(links: Sequence[ChainLink], decades: Sequence[float], severity: str) -> Markup:
+def shares(links: Sequence[ChainLink]) -> tuple[float, ...]:
+    """The width of each card of the chain, as a share of that of all; the link to what has no card is narrow."""
+    more = sum(not link.when for link in links)
+    return tuple((1 - _MORE * more) / (len(links) - more) if link.when else _MORE for link in links)
+
+
+def rail_svg(links: Sequence[ChainLink], ticks: Sequence[tuple[float, str]], severity: str) -> Markup:
     """The time line above the chain's cards: a node where each begins, and a line from there down to its card.
 
     Args:
         links: the cards.
-        decades: places of steps 0, 1, 10, … on the line, 0 to 1.
+        ticks: places of steps 0, 1, 10, … on the line, 0 to 1, and their names.
         severity: of the verdict, for the colour of the cause.
     """
-    parts = [Markup('<line class="rail-line" x1="0" x2="100%" y1="7" y2="7"/>')]
-    parts += [_t('<line class="rail-line" x1="{0}" x2="{0}" y1="4" y2="10"/>', _percent(d)) for d in decades]
-    placed = [(i, link, link.place) for i, link in enumerate(links) if link.place is not None]
-    for i, link, place in placed:
-        card = _percent((i + 0.5) / len(links))
+    parts = [Markup('<line class="rail-line" x1="0" x2="100%" y1="21" y2="21"/>')]
+    for number, (place, label) in enumerate(ticks):
+        x = _percent(place)
+        anchor = "start" if not number else "end" if place > 0.98 else "middle"
+        label = label if number else f"step {label}"
+        parts.append(_t('<line class="rail-line" x1="{0}" x2="{0}" y1="17" y2="25"/>', x))
+        parts.append(_t('<text class="tick" x="{}" y="11" text-anchor="{}">{}</text>', x, anchor, label))
+    edges = list(accumulate(shares(links)))
+    placed = [
+        (link, link.place, edge - share / 2)
+        for link, share, edge in zip(links, shares(links), edges)
+        if link.place is not None
+    ]
+    for link, place, middle in placed:
         kind = "root" if link.root else "node"
-        parts.append(
-            _t('<line class="lead {}" x1="{}" y1="7" x2="{}" y2="27"/>', kind, _percent(place), card)
-        )
-    for _, link, place in reversed(placed):
+        line = '<line class="lead {}" x1="{}" y1="21" x2="{}" y2="38"/>'
+        parts.append(_t(line, kind, _percent(place), _percent(middle)))
+    for link, place, _ in sorted(placed, key=lambda drawn: drawn[0].root):
         kind, size = ("root", 5) if link.root else ("node", 3.5)
-        parts.append(_t('<circle class="{}" cx="{}" cy="7" r="{}"/>', kind, _percent(place), size))
+        parts.append(_t('<circle class="{}" cx="{}" cy="21" r="{}"/>', kind, _percent(place), size))
     return _t(
         '<svg class="rail" data-severity="{}" aria-hidden="true">{}</svg>', severity, Markup("").join(parts)
     )

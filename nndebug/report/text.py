@@ -146,6 +146,19 @@ def split_verdict(sentence: str) -> tuple[str, str]:
     return (sentence[: match.start() + 1], sentence[match.end() :].strip()) if match else (sentence, "")
 
 
+def shorten(text: str, limit: int) -> str:
+    """At most so many characters, cut between two words where there are two.
+
+    >>> shorten("where the gradient is zero", 20)
+    'where the gradient …'
+    """
+    if len(text) <= limit:
+        return text
+    kept = text[: limit - 1]  # a blank at its end is one before the ellipsis
+    kept = kept.rsplit(" ", 1)[0] if " " in kept.strip() else kept[:-1]
+    return kept.rstrip(" ,;:.(") + " …"
+
+
 def listing(words: Sequence[Any], most: int = 4) -> str:
     """`a`, `a and b`, `a, b and 5 more`."""
     texts = [str(word) for word in words]

@@ -127,9 +127,9 @@ def test_nothing_is_wider_than_a_small_screen(browser, page, request):
 
 
 def ends(browser) -> dict[str, float]:
-    """Where verdict, first finding, layers and loss curve end, in pixels from the top."""
+    """Where verdict, what to do, first finding, layers and loss curve end, in pixels from the top."""
     return browser.js(
-        "return Object.fromEntries(['h1', '#findings h3', '#layers', '#loss .plot'].map("
+        "return Object.fromEntries(['h1', '.remedy', '#findings h3', '#layers', '#loss .plot'].filter(s => document.querySelector(s)).map("
         "s => [s, document.querySelector(s).getBoundingClientRect().bottom]))"
     )
 
@@ -138,6 +138,7 @@ def ends(browser) -> dict[str, float]:
 def test_the_first_screen_tells_the_story(browser, page, request):
     browser.open(request.getfixturevalue(page))
     assert max(ends(browser).values()) <= 800, ends(browser)
+    assert (".remedy" in ends(browser)) == (page == "sick")
 
 
 @pytest.mark.slow

@@ -8,7 +8,6 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import sample
 from page import Page
@@ -45,55 +44,11 @@ def test_the_verdict_names_cause_step_and_layer_and_is_coloured(sick, sick_page)
     assert "Certainty 97\u00a0%. Nothing speaks against it." in sick.subline
 
 
-def test_the_chain_goes_from_the_root_to_how_training_came_out(sick):
-    assert [link.root for link in sick.chain] == [True, False, False, False, False]
-    assert [link.when for link in sick.chain] == [
-        "cause, step 0",
-        *["from step 1"] * 3,
-        "from step 5,000",
-    ]
-    assert sick.chain[1].lead == "11 of 30 units never fire on the training set"
-    assert sick.chain[-1].lead == "not learning"
-
-
 @pytest.mark.parametrize("severity", ["error", "warning"])
 def test_severity_decides_the_colour_and_the_mark_of_the_cause(sick, severity):
     page = html.render(replace(sick, severity=severity))
     assert page.count(f'data-severity="{severity}"') == 2  # the time line and its cards
     assert f'<span class="when">{html.MARKS[severity]} cause' in page
-
-
-def test_how_training_came_out_ends_the_chain_whenever_it_showed(tmp_path):
-    run, result = sample.sick(tmp_path / "run")
-    findings = tuple(replace(f, first_step=0) if f.code == "NND501" else f for f in result.findings)
-    report = build(run, replace(result, findings=findings))
-    assert [link.lead for link in report.chain][-1] == "not learning"
-    assert report.chain[0].root
-
-
-def test_the_time_line_is_that_of_the_charts(sick, sick_page):
-    def place(step):
-        return pytest.approx(np.log10(1 + step) / np.log10(1 + 40_000), abs=1e-4)
-
-    assert [link.place for link in sick.chain] == [
-        0,
-        place(1),
-        place(1),
-        place(1),
-        1,
-    ]  # how it came out: the end
-    assert sick.decades == (0, place(1), place(10), place(100), place(1_000), place(10_000))
-    (rail,) = [a for a in sick_page.all("svg") if a.get("class") == "rail"]
-    assert rail["aria-hidden"] == "true"
-
-
-def test_the_same_rule_in_two_layers_is_one_card(tmp_path):
-    run, result = sample.sick(tmp_path / "run")
-    twin = replace(result.findings[3], site="output.weight")
-    cause = replace(result.causes[0], explains=(*result.causes[0].explains, twin.fingerprint))
-    report = build(run, replace(result, findings=(*result.findings, twin), causes=(cause,)))
-    assert len(report.chain) == 5
-    assert report.chain[3].site == "hidden1.weight +1"
 
 
 def test_consequences_are_folded_and_the_root_is_open(sick, sick_page):
