@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from .gradcheck.update import Rule, rule_of
+from .gradcheck.rule import Rule, rule_of
 from .signals import RUN, Array
 
 STEPS = 5

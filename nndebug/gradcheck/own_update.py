@@ -11,10 +11,15 @@ import numpy as np
 from ..errors import UserError, did_you_mean
 from ..signals import Array
 from .calling import guarded
-from .comparing import failed
+from .comparing import compare, failed, unresolved
 from .containers import Path, gradients_of, name_of, numbers, rebuilt
-from .result import Fault, GradCheck, Row
-from .update import UPDATES, Case, Rule
+from .excusing import as_declared
+from .mistakes import DIFFERENT
+from .recognising import PLAIN, recognise
+from .result import Fault, GradCheck, Row, Verdict
+from .rule import Rule
+from .steps import Steps
+from .update import FORGOTTEN, UPDATES, Case
 
 
 def check_update(
@@ -68,8 +73,10 @@ def check_update(
     faults: list[Fault] = []
     call = guarded(update, "update")
     # Without gradients only the penalty moves anything. It goes first: what is kept of zeros does no harm.
-    alone, _ = _moved(call, params, start, silence)
-    whole, shapes = _moved(call, params, start, gradients)
+    quiet_moves, _ = _moved(call, params, start, silence)
+    alone = {path: moved[0] for path, moved in quiet_moves.items()}
+    moves, shapes = _moved(call, params, start, gradients)
+    steps: dict[Path, Steps] = {}
     for path in arrays:
         name = name_of(path)
         if shapes[path]:
@@ -79,7 +86,9 @@ def check_update(
         chosen = sum(n > 1 for n in arrays[path].shape) > 1 if penalised is None else name in penalised
         case = Case(rule, start[path], gradients[path], not chosen, samples)
         quiet = Case(rule, start[path], silence[path], not chosen, samples)
-        checks = [(case, "update", whole[path] - UPDATES * alone[path], replace(rule, decay=0.0))]
+        checks = [(case, "update", moves[path].sum(axis=0) - UPDATES * alone[path], replace(rule, decay=0.0))]
+        both = np.stack([start[path]] * UPDATES)
+        steps[path] = Steps(both, (alone[path] - moves[path]) / rate, gradients[path], None, None, 1, rate)
         if decay or alone[path].any():
             checks.append((quiet, "penalty", alone[path], rule))
         for one, equation, found, right in checks:
@@ -87,8 +96,49 @@ def check_update(
             rows.append(replace(row, parameter=equation))
             if fault:
                 faults.append(_named(fault, equation))
-    notes = (f"{UPDATES} updates in a row with random parameters and gradients (seed {seed}).",)
+    rows, faults, said = _by_its_rule(steps, rule, rows, faults)
+    notes = (
+        *said,
+        f"{UPDATES} updates in a row with random parameters and gradients (seed {seed}).",
+    )
     return GradCheck("an update function", tuple(rows), (), tuple(faults), notes, 0, seed)
+
+
+def _by_its_rule(
+    steps: Mapping[Path, Steps], rule: Rule, rows: list[Row], faults: list[Fault]
+) -> tuple[list[Row], list[Fault], list[str]]:
+    """Judges what is no plain descent, and has no mistake's name, by the rule that it follows."""
+    moving = any(row.parameter == "update" and row.verdict is Verdict.AGREES for row in rows)
+    unnamed = {
+        f.layer
+        for f in faults
+        # Momentum may be for weights only, or for none.
+        if f.equation == "update" and (not f.mistakes or (moving and f.mistakes[0].name == FORGOTTEN))
+    }
+    if not unnamed & {name_of(path) for path in steps}:
+        return rows, faults, []
+    seen = recognise(steps, rule.rate, lambda _: "weight", lambda _, usual: usual)
+    notes = []
+    for path, s in steps.items():
+        name = name_of(path)
+        if name not in unnamed:
+            continue
+        at = next(i for i, row in enumerate(rows) if (row.parameter, row.layer) == ("update", name))
+        fault = next(f for f in faults if (f.layer, f.equation) == (name, "update"))
+        if path in seen.mistakes:
+            faults[faults.index(fault)] = replace(fault, mistakes=seen.mistakes[path])
+        elif path in seen.expected and (as_declared(seen, rule) or (seen.entries and not rule.momentum)):
+            error = 16 * 2.3e-16 * (np.abs(s.start) / rule.rate + np.abs(s.done))
+            row = compare(name, "update", "update", s.done, seen.expected[path], error, resolution=DIFFERENT)
+            rows[at] = replace(row, index=row.index[1:], entries=rows[at].entries)
+            notes.append(f"update {seen.name}.")
+        elif path in seen.expected and rule.momentum == 0 and seen.name != PLAIN:
+            rows[at] = unresolved(name, "update", "update", rows[at].entries, f"it {seen.name}")
+        elif path in seen.open and rule.momentum == 0:
+            rows[at] = unresolved(name, "update", "update", rows[at].entries, seen.open[path])
+    still = {(row.layer, row.parameter) for row in rows if row.verdict is Verdict.DISAGREES}
+    kept = [f for f in faults if (f.layer, f.equation) in still]
+    return rows, kept, list(dict.fromkeys(notes))
 
 
 def _named(fault: Fault, equation: str) -> Fault:
@@ -103,15 +153,16 @@ def _moved(
     start: Mapping[Path, Array],
     gradients: Mapping[Path, Array],
 ) -> tuple[dict[Path, Array], dict[Path, str]]:
-    """How far the updates move every parameter, and what is wrong with its shape (empty if nothing is).
+    """How far each update moves every parameter (updates, …), and what is wrong with its shape (empty if nothing is).
 
     Every update starts from the same parameters, so that the penalty has the same share in each.
     """
     trouble = dict.fromkeys(start, "")
-    moved = {path: np.zeros_like(value) for path, value in start.items()}
-    for count in range(len(next(iter(gradients.values())))):
+    count = len(next(iter(gradients.values())))
+    moved = {path: np.zeros((count, *value.shape)) for path, value in start.items()}
+    for at in range(count):
         before = {path: value.copy() for path, value in start.items()}
-        given = {path: gradient[count].copy() for path, gradient in gradients.items()}
+        given = {path: gradient[at].copy() for path, gradient in gradients.items()}
         container = rebuilt(params, before.__getitem__)
         returned = update(container, rebuilt(params, given.__getitem__))
         found, _ = gradients_of(container if returned is None else returned, start)
@@ -119,7 +170,7 @@ def _moved(
             if value is None or value.shape != start[path].shape:
                 trouble[path] = _shape(value, start[path].shape)
             else:
-                moved[path] += value - start[path]
+                moved[path][at] = value - start[path]
     return moved, trouble
 
 

@@ -15,89 +15,14 @@ import numpy as np
 
 from ..signals import Array
 from .comparing import compare, unresolved
+from .excusing import excuse, reasons, steps_of
 from .mistakes import DIFFERENT, MATCH
 from .result import Fault, Mistake, Row, Verdict
+from .rule import KNOWN, Rule, rule_of
 from .tape import site
 
 UPDATES = 2
-STILL = "nothing changed"
-NUMBERS: dict[str, tuple[str, ...]] = {
-    "sgd": (),
-    "momentum": ("momentum",),
-    "adam": ("beta1", "beta2", "epsilon"),
-    "rmsprop": ("rho", "epsilon"),
-    "adadelta": ("rho", "epsilon"),
-}
-"""The rules that are known, and the numbers that an optimiser must have to be taken for one of them."""
-KNOWN = tuple(NUMBERS)
-
-
-@dataclass(frozen=True)
-class Rule:
-    """An update rule with its numbers.
-
-    Attributes:
-        kind: one of `KNOWN`.
-        rate: learning rate.
-        decay: λ/n, the factor of w in the penalised gradient.
-        on_biases: whether the penalty reaches biases, which it must not.
-        scale: factor on the gradient, 1 if all is right.
-        momentum, nesterov, beta1, beta2, rho, epsilon: as in the core's optimisers.
-    """
-
-    kind: str
-    rate: float
-    decay: float
-    on_biases: bool = False
-    scale: float = 1.0
-    momentum: float = 0.0
-    beta1: float = 0.0
-    beta2: float = 0.0
-    epsilon: float = 0.0
-    rho: float = 0.0
-    nesterov: bool = False
-
-    def change(self, start: Array, gradients: Array, is_bias: bool) -> Array:
-        """Parameters after all updates minus `start`.
-
-        Args:
-            start: parameters (…).
-            gradients: one gradient for each update (updates, …).
-            is_bias: whether the penalty leaves them out.
-        """
-        value, first, second = start.copy(), np.zeros_like(start), np.zeros_like(start)
-        decay = 0.0 if is_bias and not self.on_biases else self.decay
-        for count, gradient in enumerate(gradients, 1):
-            g = self.scale * gradient + decay * value
-            if self.kind == "adam":
-                first = self.beta1 * first + (1 - self.beta1) * g
-                second = self.beta2 * second + (1 - self.beta2) * g * g
-                mean, root = first / (1 - self.beta1**count), np.sqrt(second / (1 - self.beta2**count))
-                value = value - self.rate * mean / (root + self.epsilon)
-            elif self.kind == "adadelta":
-                second = self.rho * second + (1 - self.rho) * g * g
-                change = np.sqrt((first + self.epsilon) / (second + self.epsilon)) * g
-                first = self.rho * first + (1 - self.rho) * change * change
-                value = value - self.rate * change
-            else:
-                if self.kind == "rmsprop":
-                    second = self.rho * second + (1 - self.rho) * g * g
-                    g = g / (np.sqrt(second) + self.epsilon)
-                first = self.momentum * first + g
-                value = value - self.rate * (g + self.momentum * first if self.nesterov else first)
-        return value - start
-
-
-def rule_of(optimizer: Any) -> Rule | None:
-    """The rule that an optimiser says it follows, with its numbers; None if it is not known."""
-    kind = getattr(optimizer, "kind", type(optimizer).__name__)
-    if kind not in KNOWN or not all(hasattr(optimizer, name) for name in NUMBERS[kind]):
-        return None
-    names = ("momentum", "beta1", "beta2", "epsilon", "rho")
-    numbers: dict[str, Any] = {n: float(getattr(optimizer, n)) for n in names if hasattr(optimizer, n)}
-    numbers["nesterov"] = bool(getattr(optimizer, "nesterov", False))
-    decay = getattr(optimizer, "l2", 0.0) / getattr(optimizer, "samples", 1)
-    return Rule(kind, float(optimizer.rate), decay, **numbers)
+STILL, FORGOTTEN = "nothing changed", "the momentum missing"
 
 
 def check_update(network: Any, optimizer: Any, rng: np.random.Generator) -> tuple[list[Row], list[Fault]]:
@@ -127,11 +52,13 @@ def check_update(network: Any, optimizer: Any, rng: np.random.Generator) -> tupl
     for drawn in gradients.values():
         # One sign for all updates of an entry: two that go by the sign alone would cancel, and look like none.
         np.copysign(drawn, drawn[0], out=drawn)
-    plain = _run(network, optimizer, 0.0, start, gradients)
+    moves = _run(network, optimizer, 0.0, start, gradients)
+    plain = {key: moved.sum(axis=0) for key, moved in moves.items()}
     faint = {key: decay * value for key, value in gradients.items()}
     if decay:
         without = _run(network, optimizer, 0.0, start, faint)
         penalised = _run(network, optimizer, getattr(optimizer, "l2", 0.0), start, faint)
+        penalties = {key: (penalised[key] - without[key]).sum(axis=0) for key in parameters}
     rows: list[Row] = []
     faults: list[Fault] = []
     # Layer by layer from the output down, as in the table above.
@@ -142,11 +69,17 @@ def check_update(network: Any, optimizer: Any, rng: np.random.Generator) -> tupl
         what = [(case, "update", plain[key], replace(rule, decay=0.0))]
         if decay:
             case = Case(rule, start[key], faint[key], left_out, samples, eps)
-            what.append((case, "penalty", penalised[key] - without[key], rule))
+            what.append((case, "penalty", penalties[key], rule))
         for case, equation, found, right in what:
             row, fault = case.check(layer, parameter, equation, found, right)
             rows.append(row)
             faults += [fault] if fault else []
+    if any(fault.equation == "update" and not fault.mistakes for fault in faults):
+        steps = {
+            _split(network, key): steps_of(start[key], moved, gradients[key], rule.rate)
+            for key, moved in moves.items()
+        }
+        rows, faults = excuse(rows, faults, reasons(steps, rule))
     return rows, _left_out(network, rows, faults)
 
 
@@ -239,7 +172,7 @@ class Case:
                 ("gradient ascent", "w + rate * gradient", replace(rule, rate=-rule.rate)),
                 ("the rate missing", "w - gradient", replace(rule, rate=1.0)),
                 (f"{STILL} (an update of a copy?)", "w", replace(rule, rate=0.0)),
-                ("the momentum missing", "w - rate * gradient", replace(rule, kind="sgd", momentum=0.0, nesterov=False)),
+                (FORGOTTEN, "w - rate * gradient", replace(rule, kind="sgd", momentum=0.0, nesterov=False)),
                 ("a factor 2 too many, or the update applied twice", "w - 2 * rate * gradient", replace(rule, rate=2 * rule.rate)),
                 ("the gradients of the update before added (never cleared)", "w - rate * (gradient + the one before)", replace(rule, kind="momentum", momentum=1.0, nesterov=False)),
                 ("the gradient divided by the number of samples", "w - rate * gradient / samples", replace(rule, scale=1 / self.samples)),
@@ -257,7 +190,7 @@ class Case:
 def _run(
     network: Any, optimizer: Any, l2: float, start: Mapping[str, Array], gradients: Mapping[str, Array]
 ) -> dict[str, Array]:
-    """How far a copy of the optimiser moves every parameter."""
+    """How far each update of a copy of the optimiser moves every parameter (updates, …)."""
     fresh = copy.deepcopy(optimizer)
     fresh.l2 = l2
     # A copy of its own for every run: an optimiser keeps its state as long as it sees the same network.
@@ -270,11 +203,14 @@ def _run(
         vars(part).update({name: value for name, value in plain.items() if hasattr(part, name)})
     for key, value in twin.parameters.items():
         value[...] = start[key]
+    points = {key: [np.array(value)] for key, value in twin.parameters.items()}
     for update in range(UPDATES):
         for key, gradient in twin.gradients.items():
             gradient[...] = gradients[key][update]
         fresh.step(twin)
-    return {key: np.array(value) - start[key] for key, value in twin.parameters.items()}
+        for key, value in twin.parameters.items():
+            points[key].append(np.array(value))
+    return {key: np.diff(np.stack(values), axis=0) for key, values in points.items()}
 
 
 def _position(network: Any, key: str) -> int:

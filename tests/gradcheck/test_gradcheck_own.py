@@ -343,7 +343,7 @@ def test_adam_is_recognised_and_another_rule_left_open():
 
     result = gradcheck(Forgets(), *rows(8, 3))
     assert result.exit_code == 3
-    assert "every entry moves by the rate" in str(result)
+    assert "it is Adam's, with 0.9, 0.99, 1e-08, but without its bias correction" in str(result)
 
 
 def test_exhaustive_takes_every_entry():

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...gradcheck.update import Rule
+from ...gradcheck.rule import Rule
 from ...signals import Array
 from ..attributes.model import OwnModel
 from ..attributes.names import ROLES

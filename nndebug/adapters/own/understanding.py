@@ -17,7 +17,7 @@ from ...gradcheck.own.check import find, settle
 from ...gradcheck.own.rebuilt import Layers, rebuild
 from ...gradcheck.own.target import choose_loss
 from ...gradcheck.own.updates import rule_seen
-from ...gradcheck.update import Rule
+from ...gradcheck.rule import Rule
 from ...signals import Array
 from ..attributes.members import Path
 from ..attributes.model import OwnModel

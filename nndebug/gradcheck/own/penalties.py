@@ -11,8 +11,8 @@ from ...adapters.attributes.model import OwnModel
 from ...signals import Array
 from ..comparing import compare
 from ..result import Fault, Mistake, Row, Verdict
+from ..steps import near
 from .places import PLURAL, RATE, Place, batch, batch_size
-from .steps import near
 
 DECAY, TOTAL = 0.5, 1000.0
 """Penalty and number of samples that an update with such arguments is given."""

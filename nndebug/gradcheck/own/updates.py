@@ -19,22 +19,16 @@ from ...adapters.attributes.names import is_bias
 from ...errors import UserError
 from ...signals import Array
 from ..comparing import compare, failed, unresolved
+from ..recognising import PLAIN, recognise
 from ..result import Fault, Mistake, Row, Verdict
-from ..update import Rule
+from ..rule import Rule
+from ..steps import Steps, near
 from .penalties import check_penalty
 from .places import PLURAL, RATE, Place, batch, batch_size
 from .rebuilt import Layers
-from .steps import Steps, adam_steps, decay_of, kept_share, name_mistakes, near, signs_only
 from .target import Target
 
 EVERYWHERE = "the network"
-
-ADAM = ((("beta1", "beta_1", "b1"), 0.9), (("beta2", "beta_2", "b2"), 0.999), (("epsilon", "eps"), 1e-8))
-"""Names of Adam's numbers in objects, and their usual values."""
-
-UNKNOWN_RULE = (
-    "every entry moves by the rate, whatever its gradient: Adam or a relative, whose numbers are not known"
-)
 
 
 def check_updates(
@@ -54,19 +48,22 @@ def check_updates(
         )
         note = [f"The update could not be checked: {str(error).strip()}."] if short != str(error) else []
         return _nothing(own, places, short), [], note
-    expected, notes = _expected(own, steps, places)
-    if expected is None:
-        return _nothing(own, places, UNKNOWN_RULE), [], notes
-    notes = [rate_note, *notes] if rate_note else notes
+    rate = own.rate_of(own.update, RATE)
+    seen = recognise(steps, rate, lambda path: places[path].part, own.number)
+    notes = [rate_note] if rate_note else []
+    if seen.expected and seen.name != PLAIN:
+        notes.append(f"{own.update} {seen.name}.")
     rows: list[Row] = []
     wrong: dict[Path, tuple[Mistake, ...]] = {}
     for path, place in places.items():
-        row = _row(place, steps[path], expected[path])
+        if path in seen.open:
+            name = f"{place.name} update"
+            rows.append(unresolved(place.layer, name, "update", own.parameters[path].size, seen.open[path]))
+            continue
+        row = _row(place, steps[path], seen.expected.get(path, steps[path].mean))
         rows.append(row)
         if row.verdict is Verdict.DISAGREES:
-            same = steps[path].done.shape == steps[path].mean.shape
-            rate = own.rate_of(own.update, RATE)
-            wrong[path] = name_mistakes(steps[path], rate, place.part) if same else ()
+            wrong[path] = seen.mistakes.get(path, ())
     faults = _faults(wrong, places)
     if own.update.takes("decay"):
         penalties, more = check_penalty(own, places, rng)
@@ -74,36 +71,11 @@ def check_updates(
     return rows, faults, notes
 
 
-def _expected(
-    own: OwnModel, steps: Mapping[Path, Steps], places: Mapping[Path, Place]
-) -> tuple[dict[Path, Array] | None, list[str]]:
-    """What the steps should be by the rule that they follow, and which that is; None if no rule is known."""
-    if signs_only(steps.values()):
-        numbers = [own.number(words, usual) for words, usual in ADAM]
-        adam = {path: adam_steps(s, *numbers) for path, s in steps.items()}
-        if not all(near(s.done, adam[path]) for path, s in steps.items()):
-            return None, []
-        return adam, [f"{own.update} is Adam's, with {', '.join(f'{number:g}' for number in numbers)}."]
-    share = kept_share(steps.values())
-    if share:
-        rule = {path: s.mean + share * np.stack([0 * s.mean[0], s.mean[0]]) for path, s in steps.items()}
-        return rule, [f"{own.update} keeps {share:.6g} of the step before (momentum)."]
-    decay = {path: decay_of(s) for path, s in steps.items()}
-    notes = []
-    if any(decay.values()):
-        whose = " and ".join(sorted({PLURAL[places[path].part] for path, c in decay.items() if c}))
-        value = next(c for c in decay.values() if c)
-        notes.append(f"{own.update} adds {value:.6g} times the {whose} to the gradient (a penalty).")
-    return {
-        path: s.mean + decay[path] * s.start if decay[path] else s.mean for path, s in steps.items()
-    }, notes
-
-
 def rule_seen(own: OwnModel, rng: np.random.Generator) -> Rule | None:
     """The rule by which the class's own update moves its parameters, as two updates on a copy show it.
 
     Returns:
-        With the rate 1; plain descent where it follows no rule that is known, None where it cannot be run.
+        With the rate 1; None where it is none of the core's, or cannot be run.
     """
     if own.update is None or not own.sources:
         return None
@@ -111,12 +83,7 @@ def rule_seen(own: OwnModel, rng: np.random.Generator) -> Rule | None:
         steps, _ = _run(own, rng)
     except (UserError, ValueError):
         return None
-    if signs_only(steps.values()):
-        beta1, beta2, epsilon = (own.number(words, usual) for words, usual in ADAM)
-        return Rule("adam", 1.0, 0.0, beta1=beta1, beta2=beta2, epsilon=epsilon)
-    if share := kept_share(steps.values()):
-        return Rule("momentum", 1.0, 0.0, momentum=float(f"{share:.9g}"))
-    return Rule("sgd", 1.0, max(map(decay_of, steps.values()), default=0.0))
+    return recognise(steps, 1.0, lambda _: "weight", own.number).rule()
 
 
 def _nothing(own: OwnModel, places: Mapping[Path, Place], reason: str) -> list[Row]:
@@ -182,6 +149,7 @@ def _run(own: OwnModel, rng: np.random.Generator) -> tuple[dict[Path, Steps], st
             np.stack([end[0][path] for end in ends if end]) if all(ends) else None,
             np.stack([end[1][path] for end in ends if end]) if all(ends) else None,
             count,
+            rate,
         )
     return steps, note
 

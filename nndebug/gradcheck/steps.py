@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
 
-from ...signals import Array
-from ..result import Mistake
-from ..update import Rule
+from ..signals import Array
+from .result import Mistake
 
 MATCH = 1e-6
 """Two steps are the same if they differ by less, relative to the larger one."""
@@ -25,6 +23,7 @@ class Steps:
         mean: the mean gradient over the batch (2, …).
         first, last: the gradient of the first and the last sample (2, …), where single samples can be asked.
         samples: of a batch.
+        rate: by which the steps are divided.
     """
 
     start: Array
@@ -33,6 +32,7 @@ class Steps:
     first: Array | None
     last: Array | None
     samples: int
+    rate: float = 1.0
 
 
 def name_mistakes(s: Steps, rate: float, part: str) -> tuple[Mistake, ...]:
@@ -51,6 +51,8 @@ def name_mistakes(s: Steps, rate: float, part: str) -> tuple[Mistake, ...]:
         ("gradient ascent (the sign flipped)", f"{w} = {w} + rate * {name}", -s.mean),
         ("nothing changed (an update of a copy, or of the loop's own variable?)", f"{w} = {w}", 0 * s.mean),
         ("the gradients of the batch before added (never cleared)", f"{w} = {w} - rate * ({name} + the one before)", s.mean + before),
+        ("the gradient of the batch before (one batch late)", f"{w} = {w} - rate * ({name} of the batch before)", before),
+        ("the gradient of the first batch again (never computed anew)", f"{w} = {w} - rate * ({name} of the first batch)", np.stack([s.mean[0], s.mean[0]])),
         ("no division by the batch", f"{w} = {w} - rate * (sum of the gradients over the batch)", n * s.mean),
         ("a division by the batch too many (divided by the batch twice)", f"{w} = {w} - rate * {name} / batch", s.mean / n),
         ("a factor 2 too many, or the update applied twice", f"{w} = {w} - 2 * rate * {name}", 2 * s.mean),
@@ -100,56 +102,6 @@ def _by_a_factor(s: Steps, w: str, name: str, should: str) -> tuple[Mistake, ...
             residual,
         ),
     )
-
-
-def kept_share(steps: Collection[Steps]) -> float:
-    """The share of the first step that the second one repeats, the same for all parameters; 0 if there is none."""
-    shares = []
-    for s in steps:
-        if s.done.shape != s.mean.shape or not near(s.done[0], s.mean[0]) or not s.mean[0].any():
-            return 0.0
-        rest, first = s.done[1] - s.mean[1], s.mean[0]
-        share = float((rest * first).sum() / (first * first).sum())
-        if not near(s.done[1], s.mean[1] + share * first):
-            return 0.0
-        shares.append(share)
-    usual = min(shares) > 0.01 and max(shares) - min(shares) < 1e-6 and max(shares) < 0.9999
-    return shares[0] if usual else 0.0
-
-
-def adam_steps(s: Steps, beta1: float, beta2: float, epsilon: float) -> Array:
-    """The two steps of Adam (Kingma & Ba, 2015) with these gradients, divided by the rate."""
-    rule = Rule("adam", 1.0, 0.0, beta1=beta1, beta2=beta2, epsilon=epsilon)
-    nowhere = np.zeros_like(s.mean[0])
-    first, both = (-rule.change(nowhere, s.mean[:count], False) for count in (1, 2))
-    return np.stack([first, both - first])
-
-
-def decay_of(s: Steps) -> float:
-    """c where the step is gradient + c · parameter, 0 if it is not."""
-    if s.done.shape != s.mean.shape:
-        return 0.0
-    rest, w = s.done - s.mean, s.start
-    squares = float((w * w).sum())
-    c = float((rest * w).sum()) / squares if squares else 0.0
-    if w[0].size < 2 or abs(c) <= 1e-9 or near(s.done, s.mean):
-        return 0.0
-    return c if near(s.done, s.mean + c * w) else 0.0
-
-
-def signs_only(steps: Collection[Steps]) -> bool:
-    """Whether every entry moves by the same amount, whatever its gradient."""
-    for s in steps:
-        if s.done.shape != s.mean.shape or s.mean[0].size < 4:
-            continue
-        moved = np.abs(s.done[0][s.mean[0] != 0])
-        if (
-            not moved.size
-            or np.ptp(moved) > 0.05 * moved.max()
-            or not (np.sign(s.done[0]) == np.sign(s.mean[0])).all()
-        ):
-            return False
-    return any(s.mean[0].size >= 4 for s in steps)
 
 
 def near(a: Array, b: Array) -> bool:
