@@ -9,7 +9,7 @@ import shlex
 import sys
 
 from .common import OK, Subparsers, add_format, next_commands
-from .overrides import add_overrides, overrides
+from .overrides import add_overrides, as_flags, overrides
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -41,6 +41,5 @@ def run(args: argparse.Namespace) -> int:
         print(json.dumps(found.to_json(), ensure_ascii=False, indent=2))
         return OK
     print(found)
-    flags = " ".join(f"--{name.replace('_', '-')} {shlex.quote(str(value))}" for name, value in given.items())
-    next_commands(f"nndebug gradcheck {shlex.quote(args.target)} {flags}".rstrip())
+    next_commands(f"nndebug gradcheck {shlex.quote(args.target)} {as_flags(given)}".rstrip())
     return OK

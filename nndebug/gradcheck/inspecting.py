@@ -109,6 +109,8 @@ def inspected(own: OwnModel, layers: Layers | None, target: Target | None) -> Fo
         "backward": f"{own.backward}, " + ("a batch at a time" if own.batched else "one sample at a time"),
         "update": str(own.update or "none found"),
     }
+    if own.constants:
+        facts["constants"] = ", ".join(own.constants)
     name = type(own.model).__name__
     network = (
         f"{name}: {describe(layers, own.start())}" if layers else f"{name}: {len(own.parameters)} arrays"
@@ -129,7 +131,7 @@ def _parameters(own: OwnModel, layers: Layers | None) -> tuple[Parameter, ...]:
             kept[at.bias] = at.name, "(outputs)"
     return tuple(
         Parameter(kept.get(path, ("", ""))[0], name_of(path), value.shape, kept.get(path, ("", ""))[1], str(own.sources.get(path, "")))
-        for path, value in own.parameters.items()
+        for path, value in (own.parameters | own.doubtful).items()
     )  # fmt: skip
 
 

@@ -13,11 +13,12 @@ from ...errors import UserError
 from ...signals import Array
 from .calling import Method, RaisedError, find, member, methods, override
 from .data import Form, forms, split_pairs, unwrapped
-from .gradients import Source, leaves, match, named_gradients
-from .layout import chosen, dense_chains, named_parameter
-from .members import Path, arrays, fetch, kept, name_of, store
+from .layout import chosen, dense_chains
+from .members import fetch, kept
 from .model import OwnModel, to_float64
 from .names import BACKWARD, DERIVATIVE, FORWARD, LOSS, SLOPES, UPDATE, VALUES
+from .parameters import first_guess, members_of, settle_parameters
+from .sources import match_gradients
 
 OVERRIDES = (
     "forward",
@@ -26,17 +27,10 @@ OVERRIDES = (
     "update",
     "weight",
     "bias",
+    "constant",
     "gradient",
-    "activation",
     "batch_axis",
 )
-ATTEMPTS, MOST_ATTEMPTS, ROWS = 4, 24, 8
-"""Random parameters at which it is tried whether the output depends on an array; more where one with a parameter's name
-has not been felt yet, for a single silent unit hides everything below it."""
-
-
-FELT = 1e-9
-"""A change of the output below this share of it is none."""
 
 
 def looks_own(thing: Any) -> bool:
@@ -87,10 +81,13 @@ def _read(model: Any, inputs: Form, targets: Form, x: Any, y: Any, given: dict[s
     output, own = _forward(model, inputs, targets, rows, answers, given.get("forward"))
     outputs = output.shape[1]
     own.derivative = next((m for m in _derivatives(model)), None)
-    own.parameters = _parameters(own, given)
+    members = members_of(own, given)
+    own.parameters = first_guess(members)
     own.loss = _loss(own, given.get("loss"))
     own.backward = _first(model, "backward", BACKWARD, given.get("backward"), ("x", "y"))
     own.update = _first(model, "update", UPDATE, given.get("update"), ())
+    if own.update is not None and not any(own.update.takes(role) for role in ("x", "y", "batch")):
+        own.update = own.update.roles("gradients")
     if own.backward is None and own.update is None:
         raise UserError(
             f"no backward was found in {type(model).__name__}: it has {', '.join(methods(model)[:8]) or 'no methods'}",
@@ -101,9 +98,14 @@ def _read(model: Any, inputs: Form, targets: Form, x: Any, y: Any, given: dict[s
     assert own.backward is not None
     if own.backward.required == ("x",) and len(own.backward.arguments) == 1:
         own.backward = own.backward.renamed("x", "y")
-    _match_gradients(own, given.get("gradient"))
+    match_gradients(own, given.get("gradient"))
+    settle_parameters(own, members, given.get("gradient"))
+    if own.inputs.axis == 1 and not own.batched and len(own.x) > 1:
+        own.notes.append(
+            f"{own.backward} is given one sample at a time: on several its gradients have other shapes."
+        )
     features = int(np.prod(rows.shape[1:]))
-    biases = [str(given["bias"])] if isinstance(given.get("bias"), str) else list(given.get("bias") or ())
+    biases = chosen(own.parameters, given["bias"]) if given.get("bias") else []
     known = {path: fetch(model, path) for path in own.parameters}
     own.chains = dense_chains(known, features, outputs, biases)
     if own.chains:
@@ -162,74 +164,6 @@ def _outputs(own: OwnModel) -> Array:
     return output
 
 
-# --- parameters -----------------------------------------------------------------------------------------------------
-
-
-def _parameters(own: OwnModel, given: dict[str, Any]) -> dict[Path, Array]:
-    """The arrays on which the output depends."""
-    named: list[Path] = []
-    before = arrays(own.model)
-    for what in ("weight", "bias"):
-        if given.get(what):
-            named += chosen(before, given[what])
-    if named:
-        return {path: value for path, value in before.items() if path in named}
-    reached: set[Path] = set()
-    rng = np.random.default_rng(0)
-    # Zero weights hide those below them and silent units those above: the test is whether the code reads an array
-    # at all, so it is tried at several random parameters.
-    words = {path for path, value in before.items() if named_parameter(path) and value.size}
-    for attempt in range(MOST_ATTEMPTS):
-        if attempt >= ATTEMPTS and words <= reached:
-            break
-        with kept(own.model):
-            for path, value in before.items():
-                if path in words:
-                    store(own.model, path, rng.normal(size=value.shape) / np.sqrt(max(value.shape)))
-            reached |= {
-                path
-                for path, v in before.items()
-                if v.size and path not in reached and _is_felt(own, path, rng)
-            }
-    felt = {path: value for path, value in before.items() if path in reached}
-    chosen_by_name = {path: value for path, value in felt.items() if named_parameter(path)}
-    found = chosen_by_name or felt
-    if not found:
-        raise UserError(
-            f"no array in {type(own.model).__name__} changes what {own.forward} gives",
-            help="gradcheck(model, x, y, weight='name', bias='name')",
-        )
-    extra = [name_of(path) for path in felt if path not in found]
-    if extra:
-        own.notes.append(f"{', '.join(extra)}: changes the output, and is not taken for a parameter.")
-    return found
-
-
-def _is_felt(own: OwnModel, path: Path, rng: np.random.Generator) -> bool:
-    x = rng.normal(size=(ROWS, *own.x.shape[1:]))
-    with kept(own.model):
-        try:
-            before = own.output(x)
-        except UserError:  # code that takes no such numbers
-            x = own.x
-            before = own.output(x)
-    with kept(own.model):
-        value = fetch(own.model, path)
-        size = float(np.abs(value).max(initial=0.0)) or 1.0
-        store(own.model, path, value + 0.5 * size * rng.normal(size=value.shape))
-        try:
-            after = own.output(x)
-        except UserError:
-            return True
-    return not np.allclose(after, before, rtol=FELT, atol=FELT * float(np.abs(before).max()), equal_nan=True)
-
-
-def _to_float64(model: Any) -> None:
-    for path, value in arrays(model).items():
-        if value.dtype != np.float64:
-            store(model, path, value.astype(np.float64))
-
-
 # --- loss, backward, update -----------------------------------------------------------------------------------------
 
 
@@ -283,61 +217,3 @@ def _first(model: Any, what: str, names: tuple[str, ...], given: Any, fill: tupl
     if given:
         return override(model, what, given).roles(*fill)
     return next((method.roles(*fill) for method in find(model, names)), None)
-
-
-def _match_gradients(own: OwnModel, given: Any) -> None:
-    """Where the gradients come out, and whether backward takes a batch, by running it."""
-    error: UserError | None = None
-    tried: list[tuple[float, bool, dict[Path, Source]]] = []
-    for batched in (True, False) if own.inputs.axis is not None else (False,):
-        count = len(own.x) if batched else 1
-        try:
-            with kept(own.model):
-                sources, fit = _sources(own, own.x[:count], own.y[:count], given)
-        except UserError as problem:
-            error = error or problem
-            continue
-        tried.append((fit, batched, sources))
-        if fit == 1.0:
-            break
-    if not tried:
-        assert error is not None
-        raise error
-    columns = own.inputs.axis == 1
-    # Code for one column at a time adds up nothing: on several its bias gradients are as wide as the batch.
-    best = max(tried, key=lambda t: (t[0], t[1])) if columns else tried[0]
-    _, own.batched, own.sources = best
-    if columns and not own.batched and len(own.x) > 1:
-        own.notes.append(
-            f"{own.backward} is given one sample at a time: on several its gradients have other shapes."
-        )
-
-
-def _sources(own: OwnModel, x: Array, y: Array, given: Any) -> tuple[dict[Path, Source], float]:
-    before = {path: np.array(fetch(own.model, path)) for path in own.parameters}
-    returned, _ = own.run_backward(x, y)
-    after = arrays(own.model)
-    result = leaves(returned)
-    places: list[tuple[str, dict[Path, Array]]] = [("returned", result)]
-    attributes = named_gradients(after, own.parameters)
-    if given:
-        attributes = {path: after[path] for path in chosen(after, given)}
-        places = []
-    places.append(("attribute", attributes))
-    best: dict[Path, Source] = {}
-    fit = 0.0
-    for kind, candidates in places:
-        pairs = match(before, candidates)
-        good = sum(candidates[c].shape == before[p].shape for p, c in pairs.items()) / len(before)
-        if len(pairs) > len(best) or (len(pairs) == len(best) and good > fit):
-            best, fit = {p: Source(kind, c) for p, c in pairs.items()}, good
-    if not best:
-        moved = [p for p in before if p in after and not np.array_equal(before[p], after[p])]
-        best = {path: Source("moved") for path in (own.parameters if moved else ())}
-        fit = float(bool(moved))
-    if not best:
-        raise UserError(
-            f"{own.backward} returns no gradients and leaves none in an attribute called so",
-            help="gradcheck(model, x, y, gradient='name of the attribute')",
-        )
-    return best, fit

@@ -68,6 +68,18 @@ def named_gradients(found: Mapping[Path, Array], parameters: Mapping[Path, Array
     }
 
 
+def is_called_for(parameter: Path, candidate: Path) -> bool:
+    """Whether a gradient has just this parameter's name: `K`, `dK`, `grads['K']` for `K`.
+
+    >>> is_called_for(((".", "K"),), ((".", "dK"),)), is_called_for(((".", "K"),), (("[", "W"),))
+    (True, False)
+    """
+    own, said = words_of(parameter), words_of(candidate)
+    numbers = number_of(parameter), number_of(candidate)
+    other = parameter_word(said) if is_gradient(said) else said
+    return bool(own) and other == own and (None in numbers or numbers[0] == numbers[1])
+
+
 # --- inside -------------------------------------------------------------------------------------------------------
 
 
@@ -83,7 +95,8 @@ def _by_name(parameters: Mapping[Path, Array], candidates: Mapping[Path, Array])
         for c, gradient in candidates.items():
             score = _affinity(p, c)
             if score:
-                scores.append((score + (gradient.shape == value.shape), -place, p, c))
+                score += (gradient.shape == value.shape) + 0.5 * _same_case(p, c)
+                scores.append((score, -place, p, c))
     found: dict[Path, Path] = {}
     for _, _, p, c in sorted(scores, key=lambda s: (s[0], s[1]), reverse=True):
         if p not in found and c not in found.values():
@@ -109,6 +122,12 @@ def _affinity(parameter: Path, candidate: Path) -> float:
     return (
         4.0 * same + 2.0 * kinds + 2.0 * (numbers[0] == numbers[1]) + 2.0 * (parameter[:-1] == candidate[:-1])
     )
+
+
+def _same_case(parameter: Path, candidate: Path) -> bool:
+    """Whether capitals tell which of `K` and `k` a gradient is for."""
+    own, said = ([key for _, key in path if isinstance(key, str)][-1:] for path in (parameter, candidate))
+    return bool(own and said) and own[0] in said[0]
 
 
 def _by_group(parameters: Mapping[Path, Array], candidates: Mapping[Path, Array]) -> dict[Path, Path]:

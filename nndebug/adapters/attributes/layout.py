@@ -34,7 +34,7 @@ class DenseAt:
 
 
 def dense_chains(
-    tensors: Mapping[Path, Array], inputs: int, outputs: int, bias_names: Sequence[str] = ()
+    tensors: Mapping[Path, Array], inputs: int, outputs: int, biases: Sequence[Path] = ()
 ) -> list[tuple[DenseAt, ...]]:
     """The ways in which matrices and vectors can be layers one after the other.
 
@@ -42,12 +42,12 @@ def dense_chains(
         tensors: the parameters by path, in the order in which they were found.
         inputs: width of a sample.
         outputs: width of the output.
-        bias_names: last words of paths that are biases whatever they look like.
+        biases: paths of what is a bias whatever it looks like.
 
     Returns:
         Chains of layers; more than one only if all matrices are square, none if they do not fit.
     """
-    biases = [path for path, value in tensors.items() if _is_bias(path, value, bias_names)]
+    biases = [path for path, value in tensors.items() if path in biases or _is_bias(path, value)]
     weights = [path for path in tensors if path not in biases]
     if not weights or any(tensors[path].ndim != 2 for path in weights):
         return []
@@ -73,15 +73,19 @@ def dense_chains(
     return found
 
 
-def chosen(tensors: Mapping[Path, Array], words: str | Sequence[str]) -> list[Path]:
+def named(given: object) -> list[str]:
+    """Names that the user gives, one or several."""
+    return [str(name) for name in given] if isinstance(given, list | tuple | set) else [str(given)]
+
+
+def chosen(tensors: Mapping[Path, Array], words: object) -> list[Path]:
     """The arrays that the user means by a name: `weights`, `layers[0].W`, or the last word of many paths.
 
     Raises:
         UserError: there is none of that name.
     """
-    given = [words] if isinstance(words, str) else list(words)
     found = []
-    for word in given:
+    for word in named(words):
         hits = [
             p
             for p in tensors
@@ -99,10 +103,8 @@ def named_parameter(path: Path) -> bool:
     return is_weight(words_of(path)) or is_bias(words_of(path))
 
 
-def _is_bias(path: Path, value: Array, bias_names: Sequence[str]) -> bool:
+def _is_bias(path: Path, value: Array) -> bool:
     word = words_of(path)
-    if word in bias_names:
-        return True
     if is_bias(word):
         return True
     return not is_weight(word) and (value.ndim < 2 or (value.ndim == 2 and 1 in value.shape))

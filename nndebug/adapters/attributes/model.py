@@ -30,6 +30,9 @@ class OwnModel:
         forward, backward: its methods; loss, derivative and update, where it has them.
         parameters: path → the array that lay there at first, in the order of the layers where that is known.
         sources: path → where its gradient is found.
+        constants: names of arrays that the output depends on and that are no parameters.
+        doubtful: path → the same of arrays that may be parameters, but have no gradient.
+        carried: paths of arrays that the output depends on and an update changes whatever the targets, as running means.
         chains: the ways in which the parameters can be dense layers.
         batched, forward_batched: whether backward and forward take a whole batch.
         in_order: whether the layers follow each other as their weights were found.
@@ -48,6 +51,9 @@ class OwnModel:
     update: Method | None = None
     parameters: dict[Path, Array] = field(default_factory=dict)
     sources: dict[Path, Source] = field(default_factory=dict)
+    constants: list[str] = field(default_factory=list)
+    doubtful: dict[Path, Array] = field(default_factory=dict)
+    carried: list[Path] = field(default_factory=list)
     chains: list[tuple[DenseAt, ...]] = field(default_factory=list)
     batched: bool = True
     forward_batched: bool = True

@@ -205,8 +205,16 @@ ROLES = {
 
 _BIAS = re.compile(r"^_*(b|bs|bias|biases|intercepts?|offsets?)(_?\d+|_?[a-z]{0,2})_*$")
 _WEIGHT = re.compile(r"^_*(w|ws|weights?|kernels?|theta|coefs?|syn)(_?\d+|_?[a-z]{0,2})_*$")
-_GRADIENT = re.compile(r"^_*(d_?|grad_?|gradient_?|nabla_?|g_|delta_?)|(_?grads?|_?gradients?)_*\d*$")
+_GRADIENT = re.compile(
+    r"^_*(d[lcje]_?d_?|delta_?|d_?|gradient_?|grad_?|nabla_?|g_)|(_?grads?|_?gradients?)_*\d*$"
+)
 _SEVERAL_GRADIENTS = re.compile(r"^_*(grads?|gradients?|nablas?)_*$")
+
+_CONSTANT = re.compile(
+    r"(^|_|x)(mean|std|stdev|stddev|var|variance|mu|sigma|avg|average|median|min|max|minimum|maximum|range"
+    r"|running|moving|mask|normali[sz]er|positions?|noise)s?(_|x|\d|$)"
+)
+"""What is no parameter where nothing else says that it is: feature statistics, running statistics, masks."""
 
 
 def role_of(argument: str) -> str:
@@ -227,6 +235,15 @@ def is_bias(word: str) -> bool:
 
 def is_weight(word: str) -> bool:
     return bool(_WEIGHT.match(word))
+
+
+def is_constant(word: str) -> bool:
+    """Whether a name says that it is a statistic or a mask.
+
+    >>> is_constant("x_mean"), is_constant("running_var"), is_constant("mu"), is_constant("k")
+    (True, True, True, False)
+    """
+    return bool(_CONSTANT.search(word))
 
 
 def is_gradient(word: str) -> bool:

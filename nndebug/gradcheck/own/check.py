@@ -33,6 +33,8 @@ from .updates import check_updates
 MOST_SAMPLES = 16
 """Samples that are looked at one by one."""
 
+NO_GRADIENT = "it changes the output, and no gradient of it was found"
+
 
 def gradcheck_own(
     model: Any,
@@ -52,8 +54,8 @@ def gradcheck_own(
         samples: how many of them to check on.
         seed: seed of everything random in the check.
         exhaustive: take every entry by itself, with nothing but forward and loss known.
-        overrides: what the guesses got wrong: `forward`, `backward`, `loss`, `update` (names or functions), `weight`,
-            `bias`, `gradient`, `activation` (names), `batch_axis` (0 rows, 1 columns).
+        overrides: what the guesses got wrong: `forward`, `backward`, `loss`, `update` (names or functions); `weight`,
+            `bias`, `gradient` and `constant`, what is no parameter (names, one or a list); `batch_axis` (0 rows, 1 columns).
 
     Returns:
         A `GradCheck`: gradients, then what the update did.
@@ -82,10 +84,11 @@ def _checked(own: OwnModel, word: str | None, samples: int | None, seed: int, ex
     if result.faults and all(row.verdict is Verdict.UNRESOLVED for row in rows):
         rows = []  # the notes say why it could not be run, and the gradients come first
     name = type(own.model).__name__
+    doubtful = [unresolved("", name_of(p), "", v.size, NO_GRADIENT) for p, v in own.doubtful.items()]
     return replace(
         result,
         network=f"{name}: {result.network}",
-        rows=(*result.rows, *rows),
+        rows=(*result.rows, *doubtful, *rows),
         faults=(*result.faults, *faults),
         notes=(
             *own.notes,
@@ -279,9 +282,9 @@ def _array_by_array(own: OwnModel, target: Target | None, seed: int, exhaustive:
     values = own.start()
     start = {name: values[path] for name, path in names.items()}
     if target is None:
-        rows = [unresolved("", name, "", value.size, "no loss was found") for name, value in start.items()]
+        nothing = [unresolved("", name, "", value.size, "no loss was found") for name, value in start.items()]
         note = "Your class has no loss: pass loss='name' or loss=lambda model, x, y: ..., or a known one, loss='quadratic'."
-        return GradCheck("array by array", tuple(rows), notes=(note,), samples=len(own.x), seed=seed)
+        return GradCheck("array by array", tuple(nothing), notes=(note,), samples=len(own.x), seed=seed)
 
     def loss(params: Any) -> float:
         with own.at({path: params[name] for name, path in names.items()}):
@@ -291,7 +294,16 @@ def _array_by_array(own: OwnModel, target: Target | None, seed: int, exhaustive:
         given = _whole_gradient(own)
     grads = {name: given[path] for name, path in names.items() if given.get(path) is not None}
     result = gradcheck_function(loss, start, grads, seed=seed, exhaustive=exhaustive)
-    return replace(result, network="array by array", notes=(*target.notes, *result.notes))
+    missing = {name: f"{own.backward} gives no gradient of it" for name in names if name not in grads}
+    rows = [replace(row, reason=missing.get(row.parameter, row.reason)) for row in result.rows]
+    absent = (Fault(name, "", "function", sentence) for name, sentence in missing.items())
+    return replace(
+        result,
+        network="array by array",
+        rows=tuple(rows),
+        faults=(*absent, *result.faults),
+        notes=(*target.notes, *result.notes),
+    )
 
 
 def _whole_gradient(own: OwnModel) -> dict[Path, Array | None]:

@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from ...adapters.attributes.calling import RaisedError
-from ...adapters.attributes.members import Path, name_of, words_of
+from ...adapters.attributes.members import Path, fetch, name_of, words_of
 from ...adapters.attributes.model import OwnModel
 from ...adapters.attributes.names import is_bias
 from ...errors import UserError
@@ -64,6 +64,9 @@ def check_updates(
         rows.append(row)
         if row.verdict is Verdict.DISAGREES:
             wrong[path] = seen.mistakes.get(path, ())
+    if wrong and own.carried:
+        reason = f"{own.update.name} changes {', '.join(map(name_of, own.carried))} too, on which the output depends"
+        return _nothing(own, places, reason), [], notes
     faults = _faults(wrong, places)
     if own.update.takes("decay"):
         penalties, more = check_penalty(own, places, rng)
@@ -116,7 +119,7 @@ def _run(own: OwnModel, rng: np.random.Generator) -> tuple[dict[Path, Steps], st
     count = batch_size(own)
     rate = own.rate_of(own.update, RATE)
     note = "" if own.update.takes("rate") else f"{own.update} takes no rate: taken to be {rate:g}."
-    start = own.start()
+    start = _state(own)
     points: list[dict[Path, Array]] = [start]
     means: list[dict[Path, Array]] = []
     ends: list[tuple[dict[Path, Array], dict[Path, Array]] | None] = []
@@ -124,7 +127,7 @@ def _run(own: OwnModel, rng: np.random.Generator) -> tuple[dict[Path, Steps], st
     with own.at(start):
         for x, y in batches:
             own.run_update(x, y, rate)
-            points.append(own.start())
+            points.append(_state(own))
     for (x, y), point in zip(batches, points):
         with own.at(point):  # as it came: what the first update left behind is not there
             mean, first, last = _gradients(own, x, y)
@@ -152,6 +155,12 @@ def _run(own: OwnModel, rng: np.random.Generator) -> tuple[dict[Path, Steps], st
             rate,
         )
     return steps, note
+
+
+def _state(own: OwnModel) -> dict[Path, Array]:
+    """The parameters, and what else an update moves with them."""
+    paths = (*own.parameters, *own.doubtful, *own.carried)
+    return {path: np.array(fetch(own.model, path)) for path in paths}
 
 
 def _gradients(
