@@ -64,7 +64,7 @@ def check_updates(
         rows.append(row)
         if row.verdict is Verdict.DISAGREES:
             wrong[path] = seen.mistakes.get(path, ())
-    if wrong and own.carried:
+    if (wrong or seen.open) and own.carried:
         reason = f"{own.update.name} changes {', '.join(map(name_of, own.carried))} too, on which the output depends"
         return _nothing(own, places, reason), [], notes
     faults = _faults(wrong, places)
