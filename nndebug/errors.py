@@ -21,6 +21,8 @@ class UserError(Exception):
     def __init__(self, message: str, help: str = "") -> None:
         super().__init__(message)
         self.help = help
+        if help:
+            self.add_note(f"help: {help}")  # Python's own traceback shows it too
 
 
 def not_installed(error: BaseException | None) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,25 +12,14 @@ import numpy as np
 from ..atomic import write_atomically
 from ..findings import CheckResult, Finding
 from ..run import Run
+from .differences import differences
 from .html import environment
 from .model import Chart
 from .plots import Curve, chart
-from .text import clean, number
+from .text import clean
 from .vocabulary import quantity
 
 _CURVES = ("probe.loss", "validation.loss", "probe.accuracy", "validation.accuracy", "loss")
-_PLACES = (
-    "manifest.json",
-    "created",
-    "name",
-    "status",
-    "recording_seconds",
-    "training_seconds",
-    "schema",
-    "command",
-)
-"""What differs between any two runs and says nothing of either."""
-
 _ALIKE = 1e-9
 """Relative difference up to which two figures count as the same: sums in another order."""
 
@@ -83,7 +72,7 @@ def compare(first: tuple[Run, CheckResult], second: tuple[Run, CheckResult]) -> 
         names,
         (clean(found_a.verdict, 200), clean(found_b.verdict, 200)),
         (_severity(found_a), _severity(found_b)),
-        tuple(_differences(a.manifest, b.manifest)),
+        tuple(differences(a.manifest, b.manifest)),
         tuple(_words(f) for key, f in known_a.items() if key not in known_b),
         tuple(_words(f) for key, f in known_b.items() if key not in known_a),
         tuple(_words(f) for key, f in known_b.items() if key in known_a),
@@ -114,31 +103,6 @@ def _severity(found: CheckResult) -> str:
 
 def _words(finding: Finding) -> str:
     return f"{finding.severity.mark} {clean(finding.code, 20)} {clean(finding.name, 60)}, {clean(finding.site, 60)}"
-
-
-def _differences(a: Mapping[str, Any], b: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
-    """Settings that are not the same: name, and what each run has."""
-    flat_a, flat_b = (dict(_flat(m)) for m in (a, b))
-    for key in dict.fromkeys([*flat_a, *flat_b]):
-        if flat_a.get(key) != flat_b.get(key):
-            yield clean(key, 60), clean(flat_a.get(key, "–"), 80), clean(flat_b.get(key, "–"), 80)
-
-
-def _flat(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    for key, item in value.items():
-        if not prefix and key in _PLACES:
-            continue
-        if isinstance(item, Mapping):
-            yield from _flat(item, f"{prefix}{key}.")
-        elif isinstance(item, float):
-            yield f"{prefix}{key}", number(item)
-        elif isinstance(item, list) and item and all(isinstance(i, Mapping) for i in item):
-            yield from _flat({f"{key}.{place}": part for place, part in enumerate(item)}, prefix)
-        elif isinstance(item, list):
-            words = ", ".join(number(i) if isinstance(i, float) else str(i) for i in item)
-            yield f"{prefix}{key}", f"{len(item)} entries: {words}" if len(item) > 8 else words or "none"
-        else:
-            yield f"{prefix}{key}", str(item)
 
 
 def _parting(a: Run, b: Run) -> tuple[Parting | None, int]:

@@ -26,9 +26,10 @@ from .vocabulary import quantity
 
 @dataclass(frozen=True)
 class Row:
-    """One run; `link` leads to its report, empty if there is none."""
+    """One run; `folder` is its place below that of the page, `link` leads to its report, empty if there is none."""
 
     name: str
+    folder: str
     link: str
     severity: str
     verdict: str
@@ -86,6 +87,7 @@ def _row(base: Path, folder: Path, number: int) -> Row | None:
     page = folder / "report.html"
     return Row(
         clean(run.manifest.get("name") or folder.name, 60),
+        clean(folder.relative_to(base).as_posix() if folder != base else folder.resolve().name, 120),
         quote(page.relative_to(base).as_posix()) if page.exists() else "",
         result.severity.value if result.severity else "passed",
         clean(result.verdict, 200),

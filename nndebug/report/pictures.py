@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from ..run import Run
 
 _MOST_CURVES = 12
+_STATISTICS = ("mean", "std", "minimum", "maximum", "norm", "zero_share")
+"""What is recorded of every array."""
 
 
 def write(report: Report, folder: Path, dpi: int = 150) -> tuple[Path, ...]:
@@ -57,6 +59,21 @@ def _all(report: Report) -> Iterator[Chart | HeatMap]:
         yield from filter(None, (layer.images,))
 
 
+def _recorded(run: Run, wanted: str) -> str:
+    """The nearest name to one that was not recorded, and all names; the statistics of arrays are told once."""
+    places = ["run", *(p for s in run.sites for p in (s.name, *(f"{s.name}.{q}" for q in s.parameters)))]
+    known = list(dict.fromkeys(name for place in places for name in run.names(place)))
+    if not known:
+        return "the run holds no figures"
+    parts = {name.rpartition(".")[0] for name in known}
+    full = sorted(part for part in parts if {f"{part}.{kind}" for kind in _STATISTICS} <= set(known))
+    single = [clean(name, 60) for name in known if name.rpartition(".")[0] not in full]
+    near = did_you_mean(wanted, known)
+    words = f"{near} Recorded: " if near.startswith("did") else "recorded: "
+    words += ", ".join(single)
+    return words + (f"; {', '.join(_STATISTICS)} of {', '.join(full)}" if full else "")
+
+
 def plot(run: Run, name: str, site: str | None = None) -> Figure:
     """A figure of a recorded quantity over steps.
 
@@ -71,11 +88,13 @@ def plot(run: Run, name: str, site: str | None = None) -> Figure:
     from . import single
 
     places = [place for place in run.where(name) if site in (None, place, site_of(place))]
+    if not places and run.where(name):
+        raise UserError(
+            f"{clean(name, 60)} was not recorded at {clean(site, 60)}",
+            help=did_you_mean(str(site), dict.fromkeys(p for q in run.where(name) for p in (site_of(q), q))),
+        )
     if not places:
-        everywhere = [f"{s.name}.{p}" for s in run.sites for p in s.parameters] + [s.name for s in run.sites]
-        known = {recorded for place in ("run", *everywhere) for recorded in run.names(place)}
-        where = f" at {clean(site, 60)}" if site else ""
-        raise UserError(f"{clean(name, 60)} was not recorded{where}", help=did_you_mean(name, sorted(known)))
+        raise UserError(f"{clean(name, 60)} was not recorded", help=_recorded(run, name))
     if site is None and all(place.endswith((".bias", ".weight")) for place in places):
         places = [place for place in places if place.endswith(".weight")] or places
     curves = []

@@ -63,8 +63,8 @@ def chart(
     low, high, y_log = bounds(everything, lines_at, quantity.log, quantity.share)
     first = float(min(c.steps[0] for c in curves))
     last = float(max(c.steps[-1] for c in curves))
-    x_log = last - first >= LOG_STEPS
     first = 0.0 if first < 0.1 * last else first
+    x_log = last - first >= LOG_STEPS and not first  # less than a decade of steps has too few names on it
     lines, gaps = [], []
     for curve in curves:
         x, y = thin(np.asarray(curve.steps), np.asarray(curve.values, dtype=float), x_log, most)

@@ -42,16 +42,12 @@ def _inits(init: Any) -> list[str]:
     return list(names)[:3]
 
 
-_SHORT = 5.0
-"""Below so many seconds of training a share says nothing: the first steps are recorded one by one."""
-
-
 def cost(manifest: Mapping[str, Any]) -> str:
+    """What recording took: in seconds, and as a share of the training's, which is large in a short one."""
     recording, training = manifest.get("recording_seconds"), manifest.get("training_seconds")
     if isinstance(recording, int | float) and isinstance(training, int | float) and training > 0:
-        if training < _SHORT:
-            return f"recording took {recording:.2g} s"
-        return f"recording cost {percent(round(recording / training, 2))} of training"
+        share = percent(round(recording / training, 2)) if recording >= 0.005 * training else "under 1\u00a0%"
+        return f"recording took {recording:.2g} s, {share} of training"
     return ""
 
 

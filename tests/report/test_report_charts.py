@@ -183,3 +183,11 @@ def test_the_label_of_a_line_hides_no_curve(values, expected):
         "loss", "Loss", "loss", "", (curve,), 0.0, 10.0, 0.0, 4.0, references=(Reference(5.0, "chance"),)
     )
     assert free_place(chart, *plots.axes(chart), 0.5, "knowing only the classes") == expected
+
+
+@pytest.mark.parametrize(("first", "log"), [(0, True), (99, True), (100, False), (400, False)])
+def test_less_than_a_decade_of_steps_is_on_a_linear_axis_with_names(first, log):
+    steps = np.arange(first, 1_001, 50)
+    drawn = plots.chart("c", "Loss", quantity("loss"), [plots.Curve("loss", steps, 1.0 + steps)])
+    assert drawn.x_log == log
+    assert len(plots.axes(drawn)[0].ticks) >= 3

@@ -16,6 +16,7 @@ import nndebug.report
 from nndebug.errors import UserError
 from nndebug.findings import Severity
 from nndebug.report import build, html
+from nndebug.report.settings import cost
 from nndebug.signals import Site
 
 STYLE = Path(html.__file__).parent / "templates" / "style.css"
@@ -312,3 +313,22 @@ def test_the_report_round_trips_through_json(sick, healthy):
         text = json.dumps(report.to_json(), allow_nan=False)
         assert Report.from_json(json.loads(text)) == report
         assert html.render(Report.from_json(json.loads(text))) == html.render(report)
+
+
+@pytest.mark.parametrize(
+    ("recording", "training", "told"),
+    [
+        (0.12, 0.6, "recording took 0.12 s, 20\u00a0% of training"),
+        (0.92, 23.1, "recording took 0.92 s, 4\u00a0% of training"),
+        (0.02, 23.1, "recording took 0.02 s, under 1\u00a0% of training"),
+        (1.2, 0.6, "recording took 1.2 s, 200\u00a0% of training"),
+        (0.1, 0.0, ""),
+        (None, 2.0, ""),
+    ],
+)
+def test_the_header_gives_the_cost_in_seconds_and_as_a_share(recording, training, told):
+    assert cost({"recording_seconds": recording, "training_seconds": training}) == told
+
+
+def test_the_cost_stands_in_the_header(sick_page):
+    assert "recording took 0.92 s, 4 % of training" in sick_page.text()

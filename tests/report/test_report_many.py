@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import traceback
 from dataclasses import replace
 
 import numpy as np
@@ -80,12 +81,36 @@ def test_plot_draws_the_recorded_values(two):
     assert line.get_label() == "_child0" or "output" in line.get_label()
 
 
-def test_plot_offers_the_nearest_name(two):
+def test_plot_says_what_there_is_and_offers_the_nearest_name(two):
+    run = two[1][0]
     with pytest.raises(UserError, match="update_ratoi was not recorded") as told:
-        two[1][0].plot("update_ratoi")
-    assert told.value.help == "did you mean 'update_ratio'?"
-    with pytest.raises(UserError, match="at hidden9"):
-        two[1][0].plot("update_ratio", "hidden9")
+        run.plot("update_ratoi")
+    assert told.value.help.startswith("did you mean 'update_ratio'? Recorded: ")
+    with pytest.raises(UserError, match="nope was not recorded") as told:
+        run.plot("nope")
+    assert "did you mean" not in told.value.help
+    for name in {name for place in ("run", "hidden1", "hidden1.weight") for name in run.names(place)}:
+        assert name in told.value.help
+    assert f"help: {told.value.help}" in "".join(traceback.format_exception(told.value))
+    with pytest.raises(UserError, match="update_ratio was not recorded at hiden1") as told:
+        run.plot("update_ratio", "hiden1")
+    assert told.value.help == "did you mean 'hidden1'?"
+    with pytest.raises(UserError, match="was not recorded") as told:
+        Run(run.manifest).plot("loss")
+    assert told.value.help == "the run holds no figures"
+
+
+def test_plot_tells_the_statistics_of_arrays_once():
+    run = Run(sample.manifest())
+    kinds = ("mean", "std", "minimum", "maximum", "norm", "zero_share")
+    data = {f"{what}.{kind}": 1.0 for what in ("weight", "update") for kind in kinds}
+    row = {"kind": "step", "step": 0, "epoch": 1, "data": {"run": {"loss": 1.0}, "hidden1.weight": data}}
+    run.add(row)
+    with pytest.raises(UserError) as told:
+        run.plot("x")
+    assert (
+        told.value.help == "recorded: loss; mean, std, minimum, maximum, norm, zero_share of update, weight"
+    )
 
 
 @settings(max_examples=3, deadline=None)
@@ -128,6 +153,20 @@ def test_the_page_lists_every_run_with_verdict_accuracy_and_link(two, tmp_path):
     ]
 
 
+def test_a_copy_of_a_run_is_told_from_its_original_by_its_folder(two, tmp_path):
+    run = two[0][0]
+    for place in ("blog", "old/copy of blog"):
+        shutil.copytree(run.folder, tmp_path / "reports" / place)
+    path, count = index.write(tmp_path / "reports")
+    page = Page(path.read_text("utf-8"))
+    assert count == 2
+    assert page.errors == []
+    places = [words for tag, words in page.words if tag == "bdi" and words.endswith("/")]
+    assert sorted(places) == ["blog/", "old/copy of blog/"]
+    alone = index.rows(tmp_path / "reports" / "blog")
+    assert [(row.name, row.folder) for row in alone] == [("blog-relu", "blog")]
+
+
 def test_a_folder_without_runs_is_refused(tmp_path, capsys):
     with pytest.raises(UserError, match="holds no run"):
         index.rows(tmp_path)
@@ -140,7 +179,7 @@ def test_a_folder_without_runs_is_refused(tmp_path, capsys):
 
 def test_a_comparison_names_settings_findings_and_where_they_part(two):
     found = comparing.compare(*two)
-    assert found.settings == (("optimizer.rate", "3", "0.1"),)
+    assert found.settings == (("learning rate", "3", "0.1"),)
     assert found.gone[0] == "▲ NND411 update-overshoots, hidden1"
     assert (len(found.gone), found.new, found.stayed) == (5, (), ())
     assert found.parting.step == 0
@@ -183,7 +222,7 @@ def test_the_command_compares_in_words_in_json_and_as_a_page(two, tmp_path, caps
     folders = [str(run.folder) for run, _ in two]
     assert main(["compare", *folders, "-o", str(tmp_path / "both.html")]) == 0
     out, err = capsys.readouterr()
-    assert "optimizer.rate  3     0.1" in out
+    assert "learning rate  3     0.1" in out
     assert "They part at step 0" in out
     assert out.startswith(f"blog   ▲ {nndebug.check(two[0][0]).verdict}")
     assert "\nfixed  ○ Nothing is wrong" in out
@@ -192,7 +231,7 @@ def test_the_command_compares_in_words_in_json_and_as_a_page(two, tmp_path, caps
     assert Page(page).errors == []
     assert '<li><span class="error" title="error" aria-label="error" role="img">▲</span> NND' in page
     assert main(["compare", *folders, "--format", "json"]) == 0
-    assert json.loads(capsys.readouterr().out)["settings"] == [["optimizer.rate", "3", "0.1"]]
+    assert json.loads(capsys.readouterr().out)["settings"] == [["learning rate", "3", "0.1"]]
 
 
 # --- watching from another terminal
