@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -55,12 +56,14 @@ def gradcheck_function(
             check = _Check(guarded(loss, "the loss"), params, before, grads, rng, exhaustive)
             rows, faults = check.run()
             if check.many_kinks and callable(grads) and takes_an_argument(grads):
-                spent, notes = check.loss.evaluations, check.notes
+                there = check
                 check = _Check(guarded(loss, "the loss"), params, _moved(before, rng), grads, rng, exhaustive)
-                rows, faults = check.run()
-                check.loss.evaluations += spent
+                beside, more = check.run()
+                rows = [there.joined(path, row, other) for path, row, other in zip(arrays, rows, beside)]
+                faults += [fault for fault in more if fault not in faults]
+                check.loss.evaluations += there.loss.evaluations
                 moved = f"At a kink: for the check parameters were moved by {NUDGE:g} of their size."
-                check.notes = [*notes, moved]
+                check.notes = [*there.notes, moved]
     finally:
         spoilt = _restore(arrays, before)
     faults += [Fault(name, "", "function", "loss or grads changes your own array") for name in spoilt]
@@ -94,6 +97,7 @@ class _Check:
         self.notes: list[str] = []
         self.faults: list[Fault] = []
         self.many_kinks = False
+        self.outside: set[Path] = set()
         self.loss = Measured(loss, params, arrays)
         self.given, spare = self._claims(grads)
         if spare:
@@ -131,6 +135,8 @@ class _Check:
                 row = self._row(path, tensor, finding)
                 measured = True
                 self.many_kinks = self.many_kinks or finding.many_kinks
+                if finding.outside:
+                    self.outside.add(path)
             rows.append(row)
         late = self.loss.again()
         if _differ(self.loss.base, late):
@@ -142,6 +148,14 @@ class _Check:
             self.faults.clear()
             return [self._row_without(path, reason) for path in self.arrays], self._finished()
         return rows, self._finished()
+
+    def joined(self, path: Path, here: Row, beside: Row) -> Row:
+        """What is said of a tensor at the point asked for, where the check beside its kinks says `beside`."""
+        if here.verdict is Verdict.DISAGREES or beside.verdict is not Verdict.AGREES:
+            return here if here.verdict is Verdict.DISAGREES else beside
+        if path in self.outside:
+            return replace(here, reason=f"not checked {here.reason}; beside it your gradient agrees")
+        return beside if here.verdict is Verdict.UNRESOLVED else here
 
     # --- before the derivatives ---------------------------------------------------------------------------------
 

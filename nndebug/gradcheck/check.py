@@ -92,7 +92,9 @@ def gradcheck(
         else:
             rng.bit_generator.state = state  # what the full check draws does not depend on the plain one
             rows, parts, faults, kinked = _compare(tape, claimed, rng, sizes)
-            why = ON_KINKS if kinked > MOST_KINKS else _awkward(rows)
+            wrong = any(row.verdict is Verdict.DISAGREES for row in (*rows, *parts))
+            # What is wrong at the point asked for stays wrong, however right it is beside it.
+            why = "" if wrong else ON_KINKS if kinked > MOST_KINKS else _awkward(rows)
         if why:
             # Zero weights do that. The code is the same beside that point, and there it can be judged.
             for value in copied.parameters.values():
@@ -109,10 +111,9 @@ def gradcheck(
 
 def _awkward(rows: list[Row]) -> str:
     """Why the point should be another one, empty if it is good: bends that blur what is otherwise right."""
-    verdicts = {row.verdict for row in rows}
     sharp = (BLURRED_BY, LEAPS)
     blurred = any(row.verdict is Verdict.UNRESOLVED and row.reason.startswith(sharp) for row in rows)
-    return "The loss bends sharply here" if blurred and Verdict.DISAGREES not in verdicts else ""
+    return "The loss bends sharply here" if blurred else ""
 
 
 def _compare(

@@ -22,6 +22,7 @@ class Finding:
         note: what else is to be known where all agrees.
         explanation: the mistake, if one is known.
         many_kinks: whether more entries sit on kinks than can be told apart.
+        outside: whether the gradient is none of what lies between the sides of its kinks.
     """
 
     entries: dict[int, tuple[float, float]] = field(default_factory=dict)
@@ -36,3 +37,4 @@ class Finding:
     note: str = ""
     explanation: Explanation | None = None
     many_kinks: bool = False
+    outside: bool = False

@@ -162,6 +162,14 @@ class Tensor:
         if not kinked:
             self.finding.many_kinks = True
             low, high = sorted((slope.left, slope.right))
+            # One direction of any signs hides much; all up, and all along the gradient, adds everything.
+            ways = [np.ones(self.size), np.where(self.given < 0, -1.0, 1.0)]
+            alike = [Direction(self.path, None, way * np.abs(direction.weights)) for way in ways]
+            sides = [(d, self.loss._six_points(d, slope.step)[0]) for d in alike]
+            self.finding.outside = not all(
+                self._between(d.dot(self.given), s.left, s.right, s, d.norm(self.given))
+                for d, s in [(direction, slope), *sides]
+            )
             self.finding.reason = (
                 f"at a kink: from one side the derivative is {low:.3g}, from the other {high:.3g}"
             )
@@ -169,11 +177,9 @@ class Tensor:
         for entry in kinked:
             side = self._single(entry, step=slope.step)
             low, high = sorted((side.left, side.right))
-            slack = MARGIN * (4 * self.loss.noise / side.step + 8 * self.grain * self.largest)
-            slack = max(slack, FLOOR * max(self.largest, abs(low), abs(high)))
-            if not low - slack <= self.given[entry] <= high + slack:
+            if not self._between(self.given[entry], low, high, side, self.largest):
                 # Several kinks in one place mix their sides, so that neither side proves nothing.
-                self.finding.many_kinks = True
+                self.finding.many_kinks = self.finding.outside = True
                 self.finding.reason = (
                     f"at a kink, {list(self.index(entry))}: yours is {self.given[entry]:.3g}, "
                     f"the derivative {low:.3g} from one side and {high:.3g} from the other"
@@ -181,6 +187,13 @@ class Tensor:
         self.moving[kinked] = 0.0
         self.finding.kinks = len(kinked)
         return True
+
+    def _between(self, given: float, left: float, right: float, slope: Slope, size: float) -> bool:
+        """Whether a derivative lies between the two sides of a kink."""
+        low, high = sorted((left, right))
+        slack = MARGIN * (4 * self.loss.noise / slope.step + 8 * self.grain * size)
+        slack = max(slack, FLOOR * max(size, abs(low), abs(high)))
+        return bool(low - slack <= given <= high + slack)
 
     # --- what is wrong ------------------------------------------------------------------------------------------
 

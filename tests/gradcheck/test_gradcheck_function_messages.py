@@ -240,8 +240,8 @@ def test_neither_side_of_a_kink_does_not_pass():
     assert result.rows[0].reason == reason
 
 
-def test_units_that_sit_on_their_kinks_together_are_no_false_alarm():
-    """relu(w x) at w = 0: relu'(0) = 0 is neither side's derivative of the sum, and not wrong."""
+def test_units_that_sit_on_their_kinks_together_are_left_open_and_no_alarm():
+    """relu(w x) at w = 0: relu'(0) = 0 is neither side's derivative of the sum, and not wrong: nobody can tell."""
     x = np.array([1.0, -2.0, 0.5])
 
     def relus(w):
@@ -249,7 +249,37 @@ def test_units_that_sit_on_their_kinks_together_are_no_false_alarm():
 
     assert nndebug.gradcheck(relus, np.zeros(()), np.zeros(())).exit_code == 3
     slope = lambda w: np.asarray(np.sum(np.where(w * x > 0, -x, 0) - 1.1 * np.where(w * x < 0, x, 0)))  # noqa: E731
-    assert nndebug.gradcheck(relus, np.zeros(()), slope)
+    result = nndebug.gradcheck(relus, np.zeros(()), slope)
+    assert result.exit_code == 3
+    assert result.rows[0].reason == (
+        "not checked at a kink, []: yours is 0, the derivative 0.35 from one side and 0.7 from the other; "
+        "beside it your gradient agrees"
+    )
+
+
+@pytest.mark.parametrize("entries", [1, 2, 100])
+def test_a_gradient_that_is_wrong_exactly_at_a_kink_does_not_agree(entries):
+    w = np.concatenate([np.zeros(entries), [2.0, -3.0]])
+    relu = lambda w: float(np.maximum(w, 0).sum())  # noqa: E731
+    for value in (0.0, 0.5, 1.0):
+        assert nndebug.gradcheck(relu, w, lambda w, v=value: np.where(w == 0, v, w > 0))
+    for value in (-1.0, 3.0):
+        result = nndebug.gradcheck(relu, w, lambda w, v=value: np.where(w == 0, v, w > 0))
+        assert result.exit_code == 3, result
+        assert result.rows[0].reason.startswith("not checked at a kink")
+        assert result.rows[0].reason.endswith("; beside it your gradient agrees")
+
+
+def test_what_is_wrong_at_the_point_asked_for_is_not_forgotten_beside_it():
+    """One array has too many kinks, the other a gradient that is wrong where it was asked for only."""
+    params = {"a": np.zeros(100), "b": np.array([1.0, 2.0])}
+
+    def grads(p):
+        return {"a": np.sign(p["a"]), "b": 2 * p["b"] * (1.5 if p["b"][0] == 1 else 1)}
+
+    result = nndebug.gradcheck(lambda p: absolute(p["a"]) + float((p["b"] ** 2).sum()), params, grads)
+    assert result.exit_code == 1
+    assert [row.verdict.value for row in result.rows] == ["agrees", "disagrees"]
 
 
 def test_what_is_wrong_beside_a_kink_is_found():

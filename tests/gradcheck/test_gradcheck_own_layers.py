@@ -262,6 +262,17 @@ def test_relu_mask_that_is_wrong_at_kinks_only_of_a_zero_network_is_moved_off_th
     assert not any(value.any() for value in network.parameters.values())
 
 
+def test_what_is_wrong_at_the_kinks_of_most_units_is_wrong():
+    class AtZero(ReLU):
+        def backward(self, output_gradient):
+            return output_gradient * np.where(self._z == 0, self.at_zero, self._z > 0)
+
+    network = Sequential(Dense(4, 5, init="zeros"), AtZero(), Dense(5, 3), loss=Quadratic(), dtype="float64")
+    for value, code in ((0.0, 0), (0.5, 0), (1.0, 0), (-3.0, 1)):
+        AtZero.at_zero = value
+        assert gradcheck(network).exit_code == code, value
+
+
 def test_state_of_a_layer_of_ones_own_stays_as_it_was():
     class Counts(Layer):
         kind = "counts"
