@@ -17,6 +17,7 @@ from .probe import dtype_of, probe
 from .result import Fault, GradCheck, Row, Verdict
 from .structured import Structured
 from .tape import RandomLossError, Tape, site
+from .ties import at_ties
 from .update import check_update
 from .widening import in_float64, widened
 
@@ -138,6 +139,14 @@ def _compare(
     forms = {index: trial.nature.form for index, trial in trials.items()}
     faults = Diagnosis(tape, claimed, forms, rows, sizes).faults(loss_row, loss_right, list(trials.values()))
     parts = [loss_row, *(row for trial in trials.values() for row in trial.rows)]
+    for trial in trials.values():
+        if not structured.share or disagreeing(trial):
+            continue
+        below = natures[trial.index - 1].slopes if trial.index else None
+        tied = at_ties(tape, trial, below, rng)
+        if tied:
+            parts.append(tied[0])
+            faults += [tied[1]] if tied[1] else []
     return rows, parts, faults, structured.share
 
 

@@ -17,7 +17,7 @@ from .mistakes import Evidence, name_mistakes
 from .norms import normalisation
 from .result import Mistake
 from .tape import Tape
-from .windows import convolution, pooling
+from .windows import convolution, pair_of, pooling
 
 
 class Clues:
@@ -101,7 +101,9 @@ class Clues:
         right = trial.right.get(parameter)
         if part == "activation":
             facts["function"] = recognise(trial.x, trial.y)
-            pools = _pair(getattr(self.layers[index], "kernel", None))  # of one entry a window: the identity
+            pools = pair_of(
+                getattr(self.layers[index], "kernel", None)
+            )  # of one entry a window: the identity
             if trial.x.ndim == 4 and (facts["function"] is None or pools):  # pooling that keeps the shape
                 part = "passed back"
         if self.forms.get(index) is None and part not in ("activation", "dropout"):
@@ -137,7 +139,7 @@ class Clues:
         if not parameters and x.ndim == 4:
             called = f"{getattr(layer, 'kind', '')} {type(layer).__name__}".lower()
             averages = any(word in called for word in ("avg", "average", "mean"))
-            pool = pooling(x, y, _pair(getattr(layer, "kernel", None)), averages)
+            pool = pooling(x, y, pair_of(getattr(layer, "kernel", None)), averages)
             if pool:
                 names.update(delta=names["incoming"], before=names["a"])
                 facts.update(windows=pool[0], padded_mean=pool[1] == "mean with padding")
@@ -183,11 +185,3 @@ class Clues:
         except Exception:  # a loss of one's own need not know how
             target = np.asarray(self.tape.y)
             return target if target.shape == output.shape else None
-
-
-def _pair(kernel: Any) -> tuple[int, int] | None:
-    if isinstance(kernel, int):
-        return kernel, kernel
-    if isinstance(kernel, tuple) and len(kernel) == 2 and all(isinstance(k, int) for k in kernel):
-        return kernel[0], kernel[1]
-    return None

@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -180,6 +181,15 @@ def possible(x: tuple[int, ...], y: tuple[int, ...], kernel: Pair) -> Iterator[W
         )
     for (sh, top), (sw, left) in itertools.product(*axes):
         yield Windows(kernel, (sh, sw), (top, left), (y[2], y[3]), (x[2], x[3]))
+
+
+def pair_of(kernel: Any) -> Pair | None:
+    """Rows and columns of a kernel, however a layer has it; None if it is neither number nor pair."""
+    if isinstance(kernel, int):
+        return kernel, kernel
+    if isinstance(kernel, tuple) and len(kernel) == 2 and all(isinstance(k, int) for k in kernel):
+        return kernel[0], kernel[1]
+    return None
 
 
 def _equal(a: Array, b: Array) -> bool:

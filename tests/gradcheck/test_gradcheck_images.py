@@ -105,6 +105,52 @@ def test_a_flip_below_a_batch_norm_is_felt_by_every_sample(seed):
     assert check, str(check)
 
 
+class Shared(MaxPool2D):
+    """Gives every entry of a window that ties for the maximum `share(winners)` of the error."""
+
+    def forward(self, x):
+        self.x = x
+        return super().forward(x)
+
+    def backward(self, output_gradient):
+        batch, channels, rows, columns = self.x.shape
+        windows = self.x.reshape(batch, channels, rows // 2, 2, columns // 2, 2)
+        won = windows == windows.max(axis=(3, 5), keepdims=True)
+        count = won.sum(axis=(3, 5), keepdims=True)
+        given = won * self.share(count) * output_gradient[:, :, :, None, :, None]
+        return given.reshape(self.x.shape)
+
+
+@pytest.mark.parametrize("ties", [True, False])  # ReLU makes windows of zeros, through which nothing goes
+def test_max_pooling_that_counts_every_winner_of_a_tie_is_wrong_and_named(ties):
+    x = np.round(2 * images((1, 5, 5)))
+    for share, name in (
+        (lambda n: 1.0, "the error given to every winner of a tie"),
+        (lambda n: np.where(n == 1, 1.0, 0.75), None),
+    ):
+        Shared.share = staticmethod(share)
+        network = finished([Conv2D(1, 3, 2), ReLU(), Shared(2)], (1, 5, 5))
+        if ties:
+            kernel = network.layers[0].parameters["weight"]
+            kernel[...] = np.round(3 * kernel)
+        check = gradcheck(network, x)
+        assert check.exit_code == ties, check
+        if ties:
+            (fault,) = check.faults
+            assert (fault.equation, "entries of a window tie" in fault.sentence) == ("BP2", True)
+            assert [m.name for m in fault.mistakes] == ([name] if name else [])
+            assert disagreeing(check)[-1][1] == "input at ties"
+
+
+def test_max_pooling_may_deal_the_error_of_a_tie_as_it_likes():
+    x = np.zeros((9, 1, 5, 5))
+    x[:, :, 2:, 2:] = np.round(images((1, 3, 3)))
+    Shared.share = staticmethod(lambda n: 1 / n)
+    for pool in (Shared(2), MaxPool2D(2), MaxPool2D(2, 1), MaxPool2D(2, padding="same")):
+        check = gradcheck(finished([Conv2D(1, 3, 2), ReLU(), pool], (1, 5, 5)), x)
+        assert check, check
+
+
 class Flipped(Conv2D):
     """Passes the gradient back as a true convolution would: the kernel turned by half."""
 
