@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
-from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
@@ -12,47 +10,12 @@ import sample
 from hostile import any_text, any_value, result_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from readers import SCHEMA, validate
 
 from nndebug import baseline
 from nndebug.errors import UserError
 from nndebug.findings import CheckResult
 from nndebug.report.formats import FORMATS, SARIF_SCHEMA
-
-jsonschema = pytest.importorskip("jsonschema", reason="jsonschema is not installed: pip install -e '.[test]'")
-xmlschema = pytest.importorskip("xmlschema", reason="xmlschema is not installed: pip install -e '.[test]'")
-sarif = pytest.importorskip(
-    "sarif_pydantic", reason="sarif-pydantic is not installed: pip install -e '.[test]'"
-)
-
-ROOT = Path(__file__).resolve().parents[2]
-CHECK = jsonschema.Draft202012Validator(json.loads((ROOT / "docs" / "check.schema.json").read_text()))
-JUNIT = xmlschema.XMLSchema(ROOT / "tests" / "report" / "schemas" / "junit-10.xsd")
-
-
-def validate(name: str, text: str) -> None:
-    """Reads a result in one of the forms as its own readers do."""
-    text.encode("utf-8")
-    if name == "json":
-        CHECK.validate(json.loads(text))
-    elif name == "junit":
-        JUNIT.validate(ElementTree.fromstring(text.encode("utf-8")))
-    elif name == "sarif":
-        log = sarif.Sarif.model_validate(json.loads(text))
-        # What the model does not know it would leave out: all of it must come back.
-        again = json.loads(log.model_dump_json(by_alias=True, exclude_none=True))
-        assert strip(again) == strip(json.loads(text))
-    elif name == "github":
-        for line in text.splitlines():
-            assert re.fullmatch(r"::(error|warning|notice) title=[^:,]*::.*", line), line
-            assert not re.search(r"%(?!25|0A|0D|3A|2C)", line)
-
-
-def strip(value):
-    """Without what is empty, or the default that a model fills in."""
-    if isinstance(value, dict):
-        kept = {k: strip(v) for k, v in value.items() if k != "$schema"}
-        return {k: v for k, v in kept.items() if v not in (None, [], {})}
-    return [strip(v) for v in value] if isinstance(value, list) else value
 
 
 @pytest.mark.parametrize("name", list(FORMATS))
@@ -68,6 +31,96 @@ def test_every_form_of_anything_is_valid(name, text, evidence):
     shown = FORMATS[name](result_of(text, evidence))
     validate(name, shown)
     assert not set(shown) & set("\x00\x07\x1b\u202e") or name == "json"
+
+
+# --- the readers refuse what is broken
+
+
+def broken_json():
+    """The JSON of a check with one thing wrong in it."""
+    good = json.loads(FORMATS["json"](sample.sick_result()))
+    for key in good:
+        if key in SCHEMA["required"]:
+            yield f"without {key}", {k: v for k, v in good.items() if k != key}
+    for part in ("findings", "causes"):
+        for key in good[part][0]:
+            if key in SCHEMA["$defs"][part[:-1]]["required"]:
+                item = {k: v for k, v in good[part][0].items() if k != key}
+                yield f"{part} without {key}", {**good, part: [item]}
+    yield "a field nobody published", {**good, "sentence": "x"}
+    for key, value in (("severity", "fatal"), ("first_step", 1.5), ("fingerprint", "xyz"), ("evidence", [])):
+        yield f"{key} {value}", {**good, "findings": [{**good["findings"][0], key: value}]}
+    yield "a certainty of 1.5", {**good, "causes": [{**good["causes"][0], "certainty": 1.5}]}
+    yield "another version", {**good, "schema": 2}
+
+
+BROKEN_JUNIT = {
+    "an element of another name": ("<testcase ", "<test ", "</testcase>", "</test>"),
+    "a case without a name": (' name="NND411 update-overshoots"', ""),
+    "a suite without its count": (' tests="16"', ""),
+    "a count that does not add up": (' tests="16"', ' tests="15"'),
+    "a count of failures that does not add up": (' failures="5"', ' failures="4"'),
+    "a count in words": (' tests="16"', ' tests="many"'),
+    "an attribute nobody knows": ("<testsuite ", '<testsuite colour="red" '),
+    "an element in the wrong place": ("<testsuites>", "<testsuites><failure/>"),
+    "no XML": ("</testsuites>", ""),
+}
+
+
+def broken_sarif():
+    """A SARIF log with one thing wrong in it."""
+
+    def change(path, value):
+        log = json.loads(FORMATS["sarif"](sample.sick_result()))
+        place = log
+        for key in path[:-1]:
+            place = place[key]
+        if value is None:
+            del place[path[-1]]
+        else:
+            place[path[-1]] = value
+        return log
+
+    result, driver = ("runs", 0, "results", 0), ("runs", 0, "tool", "driver")
+    for path, value in (
+        (("version",), None), (("version",), "2.0.0"), (("runs",), None), (("verdict",), "x"),
+        ((*result, "message"), None), ((*result, "message", "text"), ""), ((*result, "level"), "fatal"),
+        ((*result, "ruleIndex"), -2), ((*result, "ruleIndex"), 1), ((*result, "site"), "hidden1"),
+        ((*result, "locations", 0, "logicalLocations", 0, "name"), 3), ((*result, "partialFingerprints", "nndebug/v1"), 3),
+        ((*driver, "name"), None), ((*driver, "rules", 0, "id"), None), ((*driver, "rules", 0, "severity"), "error"),
+        (("runs", 0, "tool"), None), (("runs", 0, "invocations", 0, "executionSuccessful"), None),
+    ):  # fmt: skip
+        yield f"{'.'.join(map(str, path))}: {value}", change(path, value)
+
+
+def refused(name, text):
+    try:
+        validate(name, text)
+    except Exception:
+        return True
+    return False
+
+
+@pytest.mark.parametrize(("name", "text"), [
+    *(pytest.param("json", json.dumps(data), id=f"json: {what}") for what, data in broken_json()),
+    *(pytest.param("sarif", json.dumps(data), id=f"sarif: {what}") for what, data in broken_sarif()),
+    pytest.param("json", FORMATS["json"](sample.sick_result()).replace("0.97", "NaN"), id="json: NaN"),
+])  # fmt: skip
+def test_a_reader_refuses_json_that_is_broken(name, text):
+    assert refused(name, text)
+
+
+@pytest.mark.parametrize("what", BROKEN_JUNIT)
+def test_a_reader_refuses_junit_that_is_broken(what):
+    text = FORMATS["junit"](sample.sick_result())
+    pairs = zip(BROKEN_JUNIT[what][::2], BROKEN_JUNIT[what][1::2])
+    for good, bad in pairs:
+        assert good in text
+        text = text.replace(good, bad)
+    assert refused("junit", text)
+
+
+# --- what stands in them
 
 
 def test_concise_has_a_line_a_finding_and_the_verdict_last():
