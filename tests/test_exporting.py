@@ -1,6 +1,7 @@
 """What is exported is read back by each tool's own reader, and is what was recorded."""
 
 import csv
+import json
 import math
 import struct
 import time
@@ -35,14 +36,40 @@ def recorded(run):
     return sorted((step, site, name, repr(value)) for step, site, name, value in rows(run))
 
 
+def by_tag(run):
+    """What every tool must give back: site/name → the steps and their values."""
+    found = {}
+    for step, site, name, value in rows(run):
+        found.setdefault(f"{site}/{name}", []).append((step, value))
+    assert len(found) > 100
+    assert math.isnan(found["run/loss"][-1][1])
+    assert math.isinf(found["run/probe.loss"][-1][1])
+    return found
+
+
+def assert_same(found, run, rtol=1e-12):
+    """Every series with all of its steps and values, and nothing else."""
+    wanted = by_tag(run)
+    assert set(found) == set(wanted)
+    for tag, pairs in wanted.items():
+        assert [step for step, _ in found[tag]] == [step for step, _ in pairs], tag
+        values = [value for _, value in found[tag]]
+        assert np.allclose(values, [value for _, value in pairs], rtol=rtol, atol=0, equal_nan=True), tag
+
+
 def test_the_rows_are_everything_that_was_recorded(run):
+    written = [json.loads(line) for line in (run.folder / "steps.jsonl").read_text("utf-8").splitlines()]
+    kept = {
+        (row["step"], site, name): value
+        for row in written
+        for site, figures in row.get("data", {}).items()
+        for name, value in figures.items()
+    } | {(70, "run", "loss"): math.nan, (70, "run", "probe.loss"): math.inf}
     found = list(rows(run))
-    assert {(site, name) for _, site, name, _ in found} >= {
-        ("run", "loss"), ("hidden1", "activation.std"), ("hidden2.weight", "update_ratio"), ("output.bias", "gradient.norm"),
-    }  # fmt: skip
-    loss = [(step, value) for step, site, name, value in found if (site, name) == ("run", "loss")]
-    assert [step for step, _ in loss] == run.series("loss").steps.tolist()
-    assert np.array_equal([value for _, value in loss], run.series("loss").values, equal_nan=True)
+    assert len(found) == len(kept) > 1_000
+    assert {(step, site, name): repr(value) for step, site, name, value in found} == {
+        key: repr(float(value)) for key, value in kept.items()
+    }
 
 
 def test_csv_reads_back_with_the_standard_library(run, tmp_path):
@@ -68,8 +95,8 @@ def test_parquet_reads_back_with_pandas(run, tmp_path):
     pandas = pytest.importorskip("pandas", reason="pandas is not installed: pip install -e '.[export]'")
     pytest.importorskip("pyarrow", reason="pyarrow is not installed: pip install -e '.[export]'")
     frame = pandas.read_parquet(export(run, check(run), "parquet", tmp_path))
-    loss = frame[(frame.site == "run") & (frame.name == "loss")]
-    assert loss.step.tolist() == run.series("loss").steps.tolist()
+    read = frame.itertuples(index=False)
+    assert sorted((int(s), site, name, repr(float(v))) for s, site, name, v in read) == recorded(run)
 
 
 @pytest.mark.slow
@@ -82,15 +109,10 @@ def test_tensorboard_reads_back_with_its_own_reader(run, tmp_path):
     place = export(run, check(run), "tensorboard", tmp_path)
     reader = events.EventAccumulator(str(place), size_guidance={"scalars": 0})
     reader.Reload()
-    for tag, (name, site) in {
-        "run/loss": ("loss", "run"),
-        "hidden1/activation.std": ("activation.std", "hidden1"),
-    }.items():
-        found = reader.Scalars(tag)
-        series = run.series(name, site)
-        assert [event.step for event in found] == series.steps.tolist()
-        assert np.allclose([event.value for event in found], series.values, rtol=1e-6, equal_nan=True)
-    assert any("verdict" in tag for tag in reader.Tags()["tensors"])
+    tags = reader.Tags()["scalars"]
+    assert_same({tag: [(e.step, e.value) for e in reader.Scalars(tag)] for tag in tags}, run, rtol=1e-6)
+    (text,) = (event for tag in reader.Tags()["tensors"] for event in reader.Tensors(tag))
+    assert text.tensor_proto.string_val == [check(run).verdict.encode()]
 
 
 @pytest.mark.slow
@@ -100,11 +122,19 @@ def test_mlflow_reads_back_with_its_own_client(run, tmp_path):
     client = mlflow.MlflowClient(tracking_uri=place.resolve().as_uri())
     (found,) = client.search_runs([client.get_experiment_by_name("nndebug").experiment_id])
     assert found.data.tags["verdict"] == check(run).verdict
-    assert found.data.params["optimizer.kind"] == "sgd"
-    series = run.series("activation.std", "hidden1")
-    history = client.get_metric_history(found.info.run_id, "hidden1/activation.std")
-    assert [m.step for m in history] == series.steps.tolist()
-    assert np.allclose([m.value for m in history], series.values)
+    network = run.manifest["network"]
+    assert (
+        found.data.params.items()
+        >= {
+            "optimizer.kind": "sgd",
+            "optimizer.rate": str(run.manifest["optimizer"]["rate"]),
+            "network.description": network["description"],
+            "loss": run.manifest["loss"],
+            "batch": str(run.manifest["batch"]),
+        }.items()
+    )
+    histories = {key: client.get_metric_history(found.info.run_id, key) for key in found.data.metrics}
+    assert_same({key: [(m.step, m.value) for m in history] for key, history in histories.items()}, run)
 
 
 def log_records(data: bytes):
@@ -135,17 +165,22 @@ def test_wandb_reads_back_with_its_own_reader(run, tmp_path):
         "exit" not in kinds and time.monotonic() < deadline
     ):  # its own process writes it, and may still be at it
         time.sleep(0.2)
-        seen, kinds = {}, []
+        seen, kinds, summary, config = {}, [], {}, {}
         for data in log_records(file.read_bytes()):
             record = wandb_internal_pb2.Record()
             record.ParseFromString(data)
             kinds.append(record.WhichOneof("record_type"))
-            items = {item.key or "/".join(item.nested_key): item.value_json for item in record.history.item}
-            if "hidden1/activation.std" in items:
-                seen[int(items["_step"])] = float(items["hidden1/activation.std"])
-    series = run.series("activation.std", "hidden1")
-    assert list(seen) == series.steps.tolist()
-    assert np.allclose(list(seen.values()), series.values)
+            items = {
+                item.key or "/".join(item.nested_key): json.loads(item.value_json)
+                for item in record.history.item
+            }
+            for tag in items.keys() - {"_step", "_runtime", "_timestamp"}:
+                seen.setdefault(tag, []).append((items["_step"], float(items[tag])))
+            summary |= {item.key: json.loads(item.value_json) for item in record.summary.update}
+            config |= {item.key: json.loads(item.value_json) for item in record.run.config.update}
+    assert_same(seen, run)
+    assert summary["verdict"] == check(run).verdict
+    assert config["network.description"] == run.manifest["network"]["description"]
 
 
 def test_a_missing_library_is_named(run, tmp_path, monkeypatch):
