@@ -36,6 +36,9 @@ WEIGHTS = (64 / 45, -20 / 45, 1 / 45)
 ROUNDING = 1.02
 """Its error per noise of one value and step: the root of the summed squares of its six weights."""
 
+LINEAR = 0.35
+"""Between the shares by which an error shrinks that goes with the step's square, 1/4, and with the step itself, 1/2."""
+
 PERSISTS = 0.3
 """A jump between one-sided derivatives that keeps this share of its size at a 16 times smaller step is a kink."""
 
@@ -240,6 +243,10 @@ class Measured:
         noise = max(self.noise, 2.3e-16 * float(np.abs([up, down]).max())) / h
         if not jump > 40 * noise + 0.1 * curve + 1e-9 * max(abs(left), abs(right)):
             jump = 0.0
+        # A second derivative that leaps here leaves an error that shrinks with h, not with h²: halves, where a quarter should be.
+        near, far = abs(float(central[0] - central[1])), abs(float(central[1] - central[2]))
+        if near > LINEAR * far and near > 4 * noise:
+            truncation = max(truncation, near)
         error = truncation + ROUNDING * noise + jump
         if not np.isfinite(value):
             error = truncation = np.inf

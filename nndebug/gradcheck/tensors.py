@@ -76,7 +76,7 @@ class Tensor:
             self._explain(directions, slopes, others)
             if finding.explanation is None:
                 self._search(directions, slopes)
-        elif any(apart):
+        elif any(apart) and not self._nothing(slopes):
             finding.reason = "derivatives along different directions contradict each other"
         else:
             self._settle(directions, slopes)
@@ -143,9 +143,18 @@ class Tensor:
             return
         coarse = self.loss.coarse or self.grain > 1e-10
         if blur > (BLURRED_SINGLE if coarse else BLURRED):
+            if self._nothing(slopes):
+                self.finding.note = f"{NOTHING}, to within rounding"
+                return
             self.finding.reason = f"the numerical derivative is only good to {blur:.0e} of it"
         elif coarse:
             self.finding.note = f"to within {blur + 8 * self.grain:.0e}, as single precision allows"
+
+    def _nothing(self, slopes: list[Slope]) -> bool:
+        """Whether gradient and derivatives are no more than rounding: terms that cancel, as of a bias before a norm."""
+        least = ZERO * self.reference
+        most = max(abs(s.value) + s.error for s in slopes)
+        return bool(self.largest <= least and most <= least * np.sqrt(self.size))
 
     # --- kinks --------------------------------------------------------------------------------------------------
 
@@ -211,6 +220,8 @@ class Tensor:
         expected = float(found.right.ravel()[at])
         if abs(slope.value - expected) > 2 * self._tolerance(slope) + 1e-4 * apart[at]:
             return  # it explains the directions by chance
+        if not apart[at] > self._tolerance(slope):
+            return  # no more than the derivative may be off
         finding = self.finding
         finding.explanation = found
         finding.wrong = max(1, int((apart > 1e-7 * np.abs(found.right).ravel()).sum()))
@@ -321,6 +332,8 @@ class Tensor:
             finding.where = self._named(sorted(finding.entries))
         elif self.loss.coarse:
             finding.reason = "single precision is too coarse to tell"
+        elif self.size <= EXHAUSTIVE:  # all of them were taken by themselves
+            finding.reason = "every entry agrees by itself, and along a direction they do not: the loss bends too sharply here"
         else:
             finding.wrong, finding.where = 1, "no entry by itself is far enough off to be named"
 

@@ -359,3 +359,39 @@ def test_bad_gradients():
         nndebug.gradcheck(loss, make(), lambda p: 1 / 0)
     with pytest.raises(UserError, match="the gradient of b is str"):
         nndebug.gradcheck(loss, make(), {**grads(make()), "b": "no"})
+
+
+# --- terms that cancel ------------------------------------------------------------------------------------------------
+
+
+def normed(p):
+    """A layer with a bias, a batch norm, which takes the bias out again, and a quadratic loss."""
+    x = np.random.default_rng(1).normal(size=(9, 4))
+    z = x @ p["W"] + p["b"]
+    z = (z - z.mean(axis=0)) / np.sqrt(z.var(axis=0) + 1e-5)
+    return float(np.mean((np.tanh(z) - 0.3) ** 2))
+
+
+def of_normed(p, bias):
+    x = np.random.default_rng(1).normal(size=(9, 4))
+    z = x @ p["W"] + p["b"]
+    scale = np.sqrt(z.var(axis=0) + 1e-5)
+    n = (z - z.mean(axis=0)) / scale
+    t = np.tanh(n)
+    u = 2 * (t - 0.3) * (1 - t * t) / t.size
+    dz = (u - u.mean(axis=0) - n * (u * n).mean(axis=0)) / scale
+    return {"W": x.T @ dz, "b": dz.sum(axis=0) if bias is None else bias}
+
+
+@pytest.mark.parametrize(
+    ("bias", "code"),
+    [(None, 0), (np.zeros(3), 0), (np.full(3, 1e-17), 0), (np.full(3, 1e-4), 1), (np.full(3, 1e-7), 1)],
+)
+def test_a_bias_before_a_norm_has_the_gradient_0_to_within_rounding(bias, code):
+    rng = np.random.default_rng(0)
+    for seed in range(5):
+        params = {"W": rng.normal(size=(4, 3)), "b": rng.normal(size=3)}
+        result = nndebug.gradcheck(normed, params, of_normed(params, bias), seed=seed)
+        assert result.exit_code == code, result
+        if not code:
+            assert "zero everywhere: nothing flows here" in reasons(result)["b"]
