@@ -87,7 +87,8 @@ def fault_lines(fault: Fault) -> list[str]:
 
 def _explained(fault: Fault) -> list[str]:
     lines = [f"▲ {fault.layer}: {sentence(fault)}"]
-    what = {"forward": "output"}.get(fault.equation, "update" if fault.equation in UPDATES else "gradient")
+    updates = fault.equation in UPDATES and fault.part != "gradient"
+    what = {"forward": "output"}.get(fault.equation, "update" if updates else "gradient")
     if not fault.mistakes and not fault.equation:
         return lines  # the catalogue is of layers
     if not fault.mistakes:

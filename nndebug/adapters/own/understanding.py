@@ -149,7 +149,7 @@ def understand(model: Any, x: Any, y: Any, given: Mapping[str, Any], plain: Plai
                 help="nndebug gradcheck checks its gradients; nndebug.Recorder records any loop",
             )
         target = choose_loss(own, layers, word)
-        if target is None or target.loss is None:
+        if target is None or target.loss is None or target.penalty:
             raise UserError(f"the loss of {name} is none that is known", help="say which: loss='quadratic'")
         target, _, _, summed = settle(own, layers, target)
         assert target.loss is not None

@@ -23,6 +23,7 @@ from ..structured import Structured
 from ..tape import Tape
 from .blame import Blame
 from .deltas import Output
+from .gradient_l2 import apart, judged, terms_of
 from .orientation import Orientation
 from .rebuilt import Layers, LossView, Pass, Rebuilt, describe, rebuild
 from .slips import find_slip
@@ -74,6 +75,8 @@ def _checked(own: OwnModel, word: str | None, samples: int | None, seed: int, ex
     layers = None if exhaustive else rebuild(own, rng)
     target = choose_loss(own, layers, word)
     if layers is None or target is None or target.loss is None:
+        if target is not None and target.penalty:  # its values are known by the class's own loss alone
+            target = replace(target, loss=None)
         result = _array_by_array(own, target, seed, exhaustive)
         slip = find_slip(own, rng) if layers is None and not exhaustive else None
         if slip:  # the gradients are another matter, and cannot be judged beside it
@@ -149,8 +152,21 @@ def _layer_by_layer(
     mean = (target.mean or not own.batched) and not summed
     if summed:
         notes.append(f"{own.backward} gives the sum over the samples, so the loss is taken to be their sum.")
-    claims = _claims(own, layers, pieces)
     y = target.encoded(own.y, passed.activations[-1].shape[1])
+    scale = 1 / len(own.x) if own.batched and mean else 1.0
+    slope = target.loss.gradient(passed.activations[-1], y) * scale
+    terms, meant = terms_of(layers, values, passed, pieces, slope, target.penalty, own.loss is not None)
+    notes += [meant] * bool(meant)
+    end = Output(target.loss, y, scale, not own.batched)
+    weights = [layers.weight(values, number) for number in range(len(layers.chain))]
+    seen = {} if any(term.part == "bias" for term in terms) else _seen(own, layers, scale)
+    fused = target.loss.partner == layers.functions[-1].name
+
+    def blame(pieces: list[Piece]) -> Blame:
+        return Blame(Sums(layers, weights, passed, pieces, seen, orientation), end, slope, fused)
+
+    pieces, ratio = apart(pieces, terms, len(own.x), lambda these: blame(these).faults())
+    claims = _claims(own, layers, pieces)
     network = Rebuilt(layers, values, LossView(target.loss.per_sample, target.loss.gradient, mean), claims)
     tape = Tape(network, passed.x, y)
     natures = {index: nature_of(tape, index, rng) for index in range(len(tape.layers))}
@@ -163,14 +179,11 @@ def _layer_by_layer(
         sentence = f"its loss sets outputs ({n}, 1) against targets ({n},), which NumPy makes ({n}, {n}): y.reshape(-1, 1) first"
         faults.append(Fault(layers.chain[-1].name, "", "loss", sentence))
     if any(row.verdict is Verdict.DISAGREES for row in rows):
-        scale = 1 / len(own.x) if own.batched and mean else 1.0
-        end = Output(target.loss, y, scale, not own.batched)
-        weights = [layers.weight(values, number) for number in range(len(layers.chain))]
-        sums = Sums(layers, weights, passed, pieces, _seen(own, layers, scale), orientation)
-        slope = target.loss.gradient(passed.activations[-1], y) * scale
-        blame = Blame(sums, end, slope, target.loss.partner == layers.functions[-1].name)
-        faults += _isolated(blame.faults(), rows)
-        notes += blame.notes
+        found = blame(pieces)
+        faults += _isolated(found.faults(), rows)
+        notes += found.notes
+    penalties, more = judged(terms, ratio, len(own.x))
+    rows, faults = [*rows, *penalties], [*faults, *more]
     return GradCheck(describe(layers, values), tuple(rows), (), tuple(faults), tuple(notes), len(own.x), seed)
 
 

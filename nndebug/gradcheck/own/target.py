@@ -10,6 +10,7 @@ import numpy as np
 from ...adapters.attributes.model import OwnModel
 from ...errors import UserError, did_you_mean
 from ...signals import Array
+from .loss_l2 import Penalty, penalised
 from .losses import KNOWN, SAME, USUAL, KnownLoss, encoded, known, of_gradients, of_values
 from .rebuilt import Layers, Pass, through
 from .sums import Piece, same
@@ -27,6 +28,7 @@ class Target:
         notes: how it was found.
         assumed: whether nothing in the class says so.
         broadcast: whether the class's own loss sets every output against every target.
+        penalty: the L2 term that the class's own loss has beside it.
     """
 
     loss: KnownLoss | None
@@ -34,6 +36,7 @@ class Target:
     notes: tuple[str, ...]
     assumed: bool = False
     broadcast: bool = False
+    penalty: Penalty | None = None
 
     def value(self, own: OwnModel) -> float:
         """The loss of the samples at the class's parameters as they are now."""
@@ -142,12 +145,23 @@ def _of_method(own: OwnModel) -> Target:
                 loss, True, (f"Your {own.loss} is meant to be {loss.name}, {loss.formula}.",), broadcast=True
             )
     if not common:
-        return Target(None, True, (f"The loss is what {own.loss} gives.",))
+        return _with_penalty(own) or Target(None, True, (f"The loss is what {own.loss} gives.",))
     loss, kind = common[0]
     which = f"{loss.name}, {loss.formula}, " + (
         f"as the {kind} over the samples" if count > 1 else "of one sample"
     )
     return Target(loss, kind == "mean", (f"Your {own.loss} is {which}.",))
+
+
+def _with_penalty(own: OwnModel) -> Target | None:
+    count = len(own.x) if own.batched else 1
+    found = penalised(own, count)
+    if found is None:
+        return None
+    loss, kind, penalty = found
+    which = f"as the {kind} over the samples" if count > 1 else "of one sample"
+    note = f"Your {own.loss} is {loss.name}, {loss.formula}, {which}, plus {penalty}."
+    return Target(loss, kind == "mean", (note,), penalty=penalty)
 
 
 def _broadcast(output: Array, y: Array, value: float) -> KnownLoss | None:
