@@ -72,7 +72,7 @@ def _judge(run: Run, chosen: Selection) -> CheckResult:
             suppressed.append(Skipped(rule.code, rule.name, reason))
         elif not run.steps and not run.events and not (_before_training(rule) or _misses(rule, run)):
             missing.append(Skipped(rule.code, rule.name, "no step was recorded"))
-        elif absent := [need for need in rule.needs if not run.has(need)]:
+        elif absent := [need for need in rule.needs if not any(map(run.has, need.split(" or ")))]:
             missing.append(Skipped(rule.code, rule.name, _why_absent(run, absent)))
         else:
             try:

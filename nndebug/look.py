@@ -74,6 +74,10 @@ class Look:
                 rows.setdefault(site, {})["probe.silent_units"] = int((~fired).sum())
         return rows
 
+    def dead(self) -> dict[str, dict[str, float]]:
+        """Site → units that fired for none of the samples, as the first look of all says which are dead since birth."""
+        return {site: {"probe.dead_units": int((~fired).sum())} for site, fired in self.fired.items()}
+
     def to_json(self) -> dict[str, Any]:
         """Plain data; units are packed, eight to a byte."""
         packed = {

@@ -16,7 +16,7 @@ from .deaths import LastAlive, fired, share_fired
 from .hardest import hardest
 from .histogram import ExponentHistogram
 from .signals import RUN, Array
-from .stats import Moments
+from .stats import Moments, shift
 
 PROBE_ROWS = 512
 _CHUNK = 4096
@@ -105,7 +105,11 @@ class Probe:
             shifts: Values = {}
             if before.step == step - 1 >= 0:
                 for site, z in self.state.preactivation.items():
-                    shifts[site] = {"probe.shift": shift(before.preactivation[site], z)}
+                    shifts[site] = {
+                        "probe.shift": shift(
+                            Moments.of(z - before.preactivation[site]), Moments.of(before.preactivation[site])
+                        )
+                    }
         for site in filter(self._judges, self.alive.sites):
             firing = fired(self.state.activation[site])
             self.alive.saw(site, firing, step)
@@ -273,12 +277,6 @@ def _behind_batch_norm(network: Any) -> set[str]:
     kinds = [layer.kind for layer in network.layers]
     first = kinds.index("batch_norm") if "batch_norm" in kinds else len(kinds)
     return {layer.name for layer in network.layers[first:]}
-
-
-def shift(before: Array, after: Array) -> float:
-    """std(after - before) / std(before): how far pre-activations moved, in their own standard deviations."""
-    spread, moved = Moments.of(before).std, Moments.of(after - before).std
-    return moved / spread if spread > 0 else (0.0 if moved == 0 else float("inf"))
 
 
 def never_fire(network: Any, x: Array, nominated: Mapping[str, Array]) -> dict[str, Array]:

@@ -26,7 +26,7 @@ class Rule:
     Attributes:
         code: `NND` and three digits; the first digit is its family.
         name: the failing pattern in kebab-case.
-        needs: names of series without which it gives no verdict (it is then "not applicable").
+        needs: names of series without which it gives no verdict (it is then "not applicable"); "a or b" where one will do.
         function: `Run -> symptoms`; its keyword-only parameters are its thresholds.
     """
 

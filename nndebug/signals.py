@@ -11,6 +11,8 @@ Array: TypeAlias = npt.NDArray[Any]
 
 RUN = "run"
 """The site of what belongs to the whole run: loss, accuracy, learning rate."""
+MOVED = "moved."
+"""Prefix of the figures of what an update added to the pre-activations of its own batch: ranks keep them, to be merged."""
 
 
 @dataclass(frozen=True)

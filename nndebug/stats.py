@@ -152,6 +152,16 @@ class Moments:
         )
 
 
+def shift(moved: Moments, signal: Moments) -> float:
+    """How far pre-activations moved, in their own standard deviations.
+
+    Args:
+        moved: after - before.
+        signal: before.
+    """
+    return moved.std / signal.std if signal.std > 0 else (0.0 if moved.std == 0 else math.inf)
+
+
 def _sums(flat: Array) -> tuple[float, float]:
     """Sum and sum of squares of a float32 or float64 array of shape (entries,)."""
     ones = _ONES[flat.dtype.char]

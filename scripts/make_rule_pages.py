@@ -41,7 +41,7 @@ def page(rule: Rule) -> str:
         lines += ["", "In `pyproject.toml` ([settings](../settings.md)):", "", f"```toml\n{example}\n```"]
     if measured := _measured(rule.code):
         lines += ["", "## On healthy runs", "", measured]
-    needs = ", ".join(f"`{need}`" for need in rule.needs)
+    needs = ", ".join(f"`{need}`".replace(" or ", "` or `") for need in rule.needs)
     lines += ["", "## Needs", "", f"{needs}: without, the rule is not applicable." if needs else "Nothing."]
     return "\n".join(lines) + "\n"
 

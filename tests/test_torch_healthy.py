@@ -145,14 +145,10 @@ def mlp(activation, width=30):
 
 
 def autoencoder():
+    """At 3e-3. Adam at 1e-2 kills 13 to 16 of the first layer's 32 units; with a ReLU behind the code 7 of its 12 die too,
+    and the held-out loss after 40 epochs is 0.025 instead of 0.022 (three seeds): the rule says so in the core as well."""
     return nn.Sequential(
-        nn.Linear(64, 32),
-        nn.ReLU(),
-        nn.Linear(32, 12),
-        nn.ReLU(),
-        nn.Linear(12, 32),
-        nn.ReLU(),
-        nn.Linear(32, 64),
+        nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 12), nn.Linear(12, 32), nn.ReLU(), nn.Linear(32, 64)
     )
 
 
@@ -193,7 +189,7 @@ PROGRAMS = {
     "attentive": (Attentive, lambda m: adam(m, 5e-3), plain()),
     "residual": (Residual, adam, plain()),
     "embedding-bag": (Bag, lambda m: adam(m, 2e-2), plain()),
-    "autoencoder": (autoencoder, lambda m: adam(m, 1e-2), plain(F.mse_loss, lambda x, y: x)),
+    "autoencoder": (autoencoder, adam, plain(F.mse_loss, lambda x, y: x)),
     "regression": (
         lambda: nn.Sequential(nn.Linear(64, 24), nn.ReLU(), nn.Linear(24, 1)),
         lambda m: adam(m, 5e-3),

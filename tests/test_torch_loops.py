@@ -185,6 +185,64 @@ def test_a_module_used_twice(digits):
     assert other.run.series("preactivation.std", "shared").first == pytest.approx(expected, rel=1e-5)
 
 
+class OneReLU(nn.Module):
+    """One activation for every layer, whose widths differ."""
+
+    def __init__(self, inplace=False):
+        super().__init__()
+        self.first, self.second, self.last = nn.Linear(64, 30), nn.Linear(30, 20), nn.Linear(20, 10)
+        self.relu = nn.ReLU(inplace=inplace)
+
+    def forward(self, x):
+        return self.last(self.relu(self.second(self.relu(self.first(x)))))
+
+
+@pytest.mark.parametrize("inplace", [False, True])
+def test_an_activation_that_all_layers_share_counts_for_each(inplace, digits):
+    torch.manual_seed(1)
+    model = OneReLU(inplace)
+    with torch.no_grad():
+        model.second.bias[:13] = -50.0
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    with nndebug.watch(model, optimizer=optimizer, strict=True) as watching:
+        plain_loop(digits, 150)(model, optimizer)
+    assert [(s.name, s.activation) for s in watching.run.sites] == [
+        ("first", "relu"), ("second", "relu"), ("last", None)
+    ]  # fmt: skip
+    died_at = {name: watching.run.last_array(f"{name}/died_at") for name in ("first", "second")}
+    assert len(died_at["first"]) == 30 and len(died_at["second"]) == 20
+    assert (died_at["second"][:13] == 0).all() and (died_at["second"][13:] == -1).sum() >= 4
+    born = next(f for f in watching.result.findings if f.code == "NND202")
+    assert born.site == "second" and born.evidence["dead"] >= 13
+
+
+def test_what_moves_is_measured_by_layers_that_leave_no_trace(digits):
+    """Against running the model itself before and after a step."""
+    torch.manual_seed(1)
+    model = nn.Sequential(
+        nn.Unflatten(1, (1, 8, 8)), nn.Conv2d(1, 4, 3), nn.ReLU(inplace=True), nn.MaxPool2d(2), nn.Flatten(),
+        nn.Linear(36, 20), nn.Tanh(), torch.nn.utils.parametrizations.weight_norm(nn.Linear(20, 10)),
+    )  # fmt: skip
+    optimizer = torch.optim.SGD(model.parameters(), 0.5)
+    (x, y) = next(iter(batches(digits, 1)))
+    twin, seen = copy.deepcopy(model), {}
+    for place in (1, 5, 7):
+        twin[place].register_forward_hook(
+            lambda m, i, o, p=place: seen.setdefault(p, []).append(o.detach().clone())
+        )
+    twin(x)
+    with nndebug.watch(model, optimizer=optimizer, strict=True) as watching:
+        F.cross_entropy(model(x), y).backward()
+        optimizer.step()
+    twin.load_state_dict(model.state_dict())
+    twin(x)
+    for place in (1, 5):
+        before, after = seen[place]
+        expected = float((after - before).std(correction=0) / before.std(correction=0))
+        assert watching.run.series("shift", str(place)).first == pytest.approx(expected, rel=1e-4)
+    assert not watching.run.has("shift", "7")  # a weight that is computed anew in every pass may leave traces
+
+
 def test_layers_frozen_on_purpose(digits):
     def make():
         model = mlp()

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 
 from ..deaths import fired
-from ..probe import Probe, shift
+from ..probe import Probe
 from ..recorder import Recorder
 from ..replay import STEPS, Replay
 from ..signals import RUN, Array
-from ..stats import Moments
+from ..stats import Moments, shift
 from .nonfinite import producer
 
 Values = dict[str, dict[str, float]]
@@ -278,7 +278,7 @@ class LayeredAdapter:
             return  # units dropped at random, or statistics of another batch, would look like a move
         after = self.probe.observe(-1, self._batch).preactivation
         for site, z in self._preactivations.items():
-            self._values(site)["shift"] = shift(z, after[site])
+            self._values(site)["shift"] = shift(Moments.of(after[site] - z), Moments.of(z))
 
     # --- states -----------------------------------------------------------------------------------------------
 

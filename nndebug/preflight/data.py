@@ -77,9 +77,13 @@ def _first_bad_row(x: Array) -> int | None:
 
 def _ratio(values: Array) -> float:
     """Largest over smallest scale of the columns, by the size of the entries that are not zero."""
-    sizes = np.where(values != 0, np.abs(values), np.nan)
-    with np.errstate(all="ignore"):
-        scale = np.nanmedian(sizes, axis=0)
+    sizes = np.sort(np.abs(values), axis=0)  # NaN last
+    zeros = np.count_nonzero(values == 0, axis=0)
+    known = len(sizes) - np.count_nonzero(np.isnan(values), axis=0)
+    columns = np.arange(sizes.shape[1])
+    # The middle of what is between, or the mean of the two in the middle.
+    low, high = (np.minimum((zeros + known - side) // 2, len(sizes) - 1) for side in (1, 0))
+    scale = (0.5 * (sizes[low, columns] + sizes[high, columns]))[known > zeros]
     scale = scale[np.isfinite(scale) & (scale > 0)]
     return float(scale.max() / scale.min()) if len(scale) else 1.0
 

@@ -6,11 +6,11 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from ..signals import RUN
-from ..stats import Moments
+from ..signals import MOVED, RUN
+from ..stats import Moments, shift
 from ..strict_json import NONFINITE
 
-OF_SAMPLES = ("input.", "preactivation.", "activation.")
+OF_SAMPLES = ("input.", "preactivation.", "activation.", MOVED)
 """What every rank measures on its own samples: together they are those of the whole batch."""
 OF_THE_LOSS = "output_gradient."
 """Likewise, but of the mean over the rank's own samples: in the whole batch's mean each counts for a share of that."""
@@ -96,7 +96,10 @@ class MergedStep:
         """Those of all ranks together."""
         row = {site: dict(figures) for site, figures in self._first.items()}
         for (site, prefix), pooled in self._pooled.items():
-            row.setdefault(site, {}).update(pooled.summary(prefix))
+            if prefix != MOVED:
+                row.setdefault(site, {}).update(pooled.summary(prefix))
+            elif (signal := self._pooled.get((site, "preactivation."))) is not None:
+                row.setdefault(site, {})["shift"] = shift(pooled, signal)
         for site, square in self._squares.items():
             row.setdefault(site, {})["gradient.norm"] = math.sqrt(square)
         if self._samples:

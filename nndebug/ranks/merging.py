@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..epochs import read_arrays, read_head
-from ..look import Look
+from ..look import ROWS, Look
 from ..run import Run
 from ..signals import RUN, Array
 from ..storage import RunFolder
@@ -122,6 +122,9 @@ class Merging:
             for site, figures in look.figures().items():
                 row.setdefault(site, {}).update(figures)
             yield self._row("probe", step, row)
+        full = [step for step, look in self._looks.items() if look.rows >= ROWS]
+        if full:
+            yield self._row("probe", 0, self._looks[min(full)].dead())
         for step, row in self._apart.figures().items():
             yield self._row("probe", step, row)
         for (epoch, step), table in self._told.items():
@@ -132,7 +135,7 @@ class Merging:
         yield from (event for event in self._events if event.get("event") != "nonfinite" or event is first)
 
     def _row(self, kind: str, step: int, data: Row) -> dict[str, Any]:
-        return {"kind": kind, "step": step, "epoch": self._epoch_of[step], "data": data}
+        return {"kind": kind, "step": step, "epoch": self._epoch_of.get(step, 1), "data": data}
 
     def epochs(self) -> Iterator[Epoch]:
         """Number, step and arrays of every epoch: counts of samples add up, those of parameters only where they are sharded."""
@@ -145,12 +148,19 @@ class Merging:
                     continue
                 step = max(step, head[0])
                 for name, value in read_arrays(path, path.stat().st_mtime_ns).items():
-                    adds = self._sharded or name == "run/confusion"
+                    adds = name == "run/confusion" or (self._sharded and name.endswith("histogram"))
                     if name not in arrays:
                         arrays[name] = np.array(value)
                     elif adds and arrays[name].shape == value.shape:
                         arrays[name] = arrays[name] + value
+                    elif name.endswith("/died_at") and arrays[name].shape == value.shape:
+                        arrays[name] = died_at(arrays[name], value)
             yield epoch, step, arrays
+
+
+def died_at(one: Array, other: Array) -> Array:
+    """When units died, from what two ranks saw of them: one that fired for a sample of either lives (-1)."""
+    return np.where((one < 0) | (other < 0), -1, np.maximum(one, other))
 
 
 def _manifest(folder: Path, ranks: list[RankFolder]) -> dict[str, Any]:

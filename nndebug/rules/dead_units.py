@@ -27,7 +27,8 @@ def dead_relu(
 ) -> Iterator[Symptom]:
     """ReLU units that fire for no training sample: zero output, zero gradient, no learning any more.
 
-    What it measures: units silent on the probe at two checks in a row, then counted on the whole training set. Told
+    What it measures: units silent on the probe at two checks in a row, then counted on the whole training set (of a
+    PyTorch model: on the batches that were recorded since the last but one check). Told
     apart are units dead since birth (see dead-at-birth) and units that died, with their step. A warning from 40 % of
     a layer on (those dead since birth left out: see dead-at-birth), or when one update that moved the layer too far (update-overshoots) killed 3 units and 10 % of it; an
     error from 80 % on, or from 20 % on in a run that fails to learn. Fewer that died at such an update are an info.
@@ -68,7 +69,7 @@ def dead_relu(
         step = min((s for s, n in died.items() if n == max(died.values())), default=0)
         yield Symptom(
             site.name,
-            f"{dead} of {units} units never fire on the training set: {_since(died_at)}",
+            f"{dead} of {units} units {_never_fire(run)}: {_since(died_at)}",
             level,
             first_step=step,
             last_step=run.steps,
@@ -92,7 +93,8 @@ def dead_relu(
 def dead_at_birth(run: Run, *, most: float = 0.4) -> Iterator[Symptom]:
     """Many ReLU units fire for no training sample already before the first step.
 
-    What it measures: units dead at state 0, counted on the whole training set.
+    What it measures: units dead at state 0, counted on the whole training set; of a PyTorch model, units that fired for none
+    of the first 512 samples.
 
     Why it matters: they have never had a gradient; the layer is smaller than it was meant to be.
 
@@ -107,6 +109,8 @@ def dead_at_birth(run: Run, *, most: float = 0.4) -> Iterator[Symptom]:
         if not born or born.steps[0] != 0 or not site.units or born.first < most * site.units:
             continue
         bias = run.series("weight.mean", f"{site.name}.bias").first
+        # A unit that fires for no sample has no gradient: after a few steps it is what it was.
+        none = "none of the first samples" if run.manifest.get("looked_at") else "no training sample"
         if bias < -0.5:
             why = f"its biases start at {bias:.2g} on average"
         elif run.series("weight.norm", f"{site.name}.weight").first == 0:
@@ -115,7 +119,7 @@ def dead_at_birth(run: Run, *, most: float = 0.4) -> Iterator[Symptom]:
             why = "the signs of its inputs and weights"
         yield Symptom(
             site.name,
-            f"{int(born.first)} of {site.units} units fire for no training sample before the first step: {why}",
+            f"{int(born.first)} of {site.units} units fire for {none} before the first step: {why}",
             severity(run, learned=Severity.INFO),
             first_step=0,
             evidence={"dead": int(born.first), "units": site.units, "unit_map": site.name},
@@ -125,6 +129,16 @@ def dead_at_birth(run: Run, *, most: float = 0.4) -> Iterator[Symptom]:
 
 def _relu_sites(run: Run) -> list[Site]:
     return [site for site in run.sites if site.activation == "relu"]
+
+
+def _never_fire(run: Run) -> str:
+    """On all of the training set, where it is at hand."""
+    looked_at = run.manifest.get("looked_at")
+    return (
+        f"fired for none of the last {looked_at:,} samples looked at"
+        if looked_at
+        else "never fire on the training set"
+    )
 
 
 def _since(died_at: Array) -> str:

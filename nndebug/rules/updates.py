@@ -224,14 +224,14 @@ def symmetric_units(run: Run) -> Iterator[Symptom]:
         )
 
 
-@rule("NND411", "update-overshoots", needs=("probe.shift",))
+@rule("NND411", "update-overshoots", needs=("probe.shift or shift",))
 def update_overshoots(
     run: Run, *, deviations: float = _DEVIATIONS, with_deaths: float = _WITH_DEATHS
 ) -> Iterator[Symptom]:
     """One update moves a layer's pre-activations by several of their own standard deviations.
 
-    What it measures: std(z after - z before) / std(z before), on the probe for the first 20 updates, afterwards on the
-    batch of recorded steps. Above 4; or above 2.5 where the same update killed 3 ReLU units and 10 % of the layer.
+    What it measures: std(z after - z before) / std(z before), on the probe for the first 20 updates, afterwards (of a
+    PyTorch model: always, in layers that can be run again without a trace) on the batch of recorded steps. Above 4; or above 2.5 where the same update killed 3 ReLU units and 10 % of the layer.
 
     Why it matters: such a step does not descend, it jumps; ReLU units that land below zero for all samples are dead.
 

@@ -6,28 +6,26 @@ hook reads and returns nothing. State k is the model before step k; a step is on
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
 from typing import Any
 
-from ...look import ROWS
 from ...recorder import Recorder
-from ...signals import RUN
-from ...stats import Moments
+from ...signals import MOVED, RUN
 from . import nonfinite
 from .cleared import Cleared
 from .inputs import Inputs
 from .losses import Backwards, LossCall, read
-from .measuring import Measuring
 from .modules import activation_of, describe, describe_sites, kind_of, named, own_parameters, plain
+from .origins import Origins
 from .others import OtherOptimizers
 from .own_losses import OwnLoss, OwnLosses
-from .ranks import Rank, RankNotes, local
+from .ranks import Rank, RankNotes, is_sharded
+from .record import Record
+from .shifts import Shifts
+from .states import States
 from .targets import Targets
-from .window import Window
-
-Values = dict[str, dict[str, float]]
+from .updates import Updates
 
 UNCLEARED = 4
 """So many first steps are asked whether the gradients were the batch's own, and the mode the right one."""
@@ -62,30 +60,24 @@ class TorchAdapter:
         self._torch, self.model, self.optimizers, self.recorder = torch, model, optimizers, recorder
         self.step, self.epoch, self.seconds = 0, 1, 0.0
         self.targets, self.inputs = Targets(), Inputs()
+        self.states = States(torch, recorder, rank)
         self._modules = dict(named(model))
         self._order: list[str] = []
         self._follows: dict[str, str] = {}
-        self._made: dict[int, str] = {}
-        self._measuring = Measuring(torch)
-        self._moments: dict[tuple[str, str], Moments] = {}
-        self._tier: int | None = None
-        self._updated: dict[str, Any] = {}
-        self._with_closure = False
-        self._row: Values = {}
-        self._window = Window()
-        self.last_window = Window()
-        self._before: dict[str, Any] = {}
+        self._origins, self._shifts = Origins(), Shifts(torch, rank.world if rank else 1)
         self._cleared, self._losses = Cleared(torch), OwnLosses(torch, model)
-        self._means: list[tuple[float, int]] = []
         self._rank, self._notes = rank, RankNotes(torch)
-        # The windows of all ranks together are one.
-        self._window_rows = ROWS / (rank.world if rank else 1)
-        self._failed = False
+        self._record = Record(torch, counts=rank is not None)
+        self._others = OtherOptimizers(optimizers, lambda: self._record.tier == 1, self._guarded)
+        self._updates = Updates(self._record, self._others)
         self._backwards = Backwards(torch.autograd, self._guarded(self._on_backward))
-        self._others = OtherOptimizers(optimizers, lambda: self._tier == 1, self._guarded)
+        self._with_closure = self._failed = False
         self._always: list[Any] = []
         self._once: list[Any] = []
         self._compiled = any(type(m).__name__ == "OptimizedModule" for m in model.modules())
+        self._has_modes = any(kind_of(part) in OF_THE_MODE for part in self._modules.values())
+        # What is dropped or normalised anew each time moves by itself; what is sharded cannot be run by one process.
+        self._shifting = not (self._has_modes or is_sharded(model))
 
     # --- on and off -------------------------------------------------------------------------------------------
 
@@ -134,16 +126,15 @@ class TorchAdapter:
 
     def _arm(self) -> None:
         """Attaches what the step that comes now is to be observed by."""
-        self._tier = self.recorder.schedule.tier(self.step)
-        if self._tier is None:
+        tier = self.recorder.schedule.tier(self.step)
+        self._record.begin(tier)
+        if tier is None:
             return
-        self._row, self._moments, self._means = {}, {}, []
-        self._notes.begin()
-        self._losses.begin()
-        self._others.begin()
+        for part in (self._notes, self._losses, self._others, self._origins, self._shifts):
+            part.begin()
         if not self._compiled:  # a hook inside would make the compiler compile again
             for name, module in self._modules.items():
-                if own_parameters(module) or activation_of(module) or not self._order:
+                if self._is_observed(module):
                     observe = self._guarded(lambda m, i, o, n=name: self._on_forward(n, m, i, o))
                     self._once.append(module.register_forward_hook(observe))
         if self.step < UNCLEARED:
@@ -152,13 +143,17 @@ class TorchAdapter:
                     own = self._guarded(lambda g, n=name, p=parameter: self._cleared.added(n, p, g))
                     self._once.append(parameter.register_hook(own))
 
+    def _is_observed(self, module: Any) -> bool:
+        again = self._shifting and self._record.tier == 1 and self._shifts.traceless(module)
+        return bool(own_parameters(module) or activation_of(module) or not self._order or again)
+
     def _disarm(self) -> None:
         for handle in self._once:
             handle.remove()
         self._once = []
 
     def _on_forward(self, name: str, module: Any, inputs: Any, output: Any) -> None:
-        torch = self._torch
+        torch, record = self._torch, self._record
         if (
             not isinstance(output, torch.Tensor)
             or not torch.is_grad_enabled()
@@ -168,40 +163,59 @@ class TorchAdapter:
         if name not in self._order:
             self._order.append(name)
         given = next((value for value in inputs if isinstance(value, torch.Tensor)), None)
-        activation = activation_of(module)
-        if activation and given is not None and self.step == 0 and (host := self._made.get(given.data_ptr())):
-            self._follows.setdefault(name, host)
-        site = self._follows.get(name, name)
-        if activation:
-            self._ask(site, "activation.", output)
-            host_kind = kind_of(self._modules[site])
-            self._window.activation(site, activation, output.detach(), host_kind)
-        elif own_parameters(module):
-            self._made[output.data_ptr()] = name
-            self._ask(site, "preactivation.", output)
-            if output.requires_grad:
-                output.register_hook(
-                    self._guarded(lambda gradient: self._ask(site, "output_gradient.", gradient))
-                )
+        maker = None if given is None else self._origins.maker(given, written=given is output)
         if given is not None and name == self._order[0]:
-            if self._rank:
-                self._notes.saw(given)
-            self._window.rows += len(given) if given.ndim else 0
-            if given.is_floating_point():
-                self._ask(site, "input.", given)
-                self.inputs.saw(given)
+            self._on_batch(name, given)
+        if self._shifting and record.tier == 1 and given is not None:
+            self._shifts.saw(name, module, given, output)
+        if self._origins.maker(output) is None:  # else a part of this module gave it
+            self._origins.made(name, output)
+        if activation := activation_of(module):
+            self._on_activation(name, activation, maker, output)
+        elif own_parameters(module):
+            self._ask(name, "preactivation.", output)
+            if output.requires_grad and record.tier == 1:
+                observe = self._guarded(lambda gradient: record.ask(name, "output_gradient.", gradient))
+                output.register_hook(observe)
         if self.step < UNCLEARED:
-            modes = any(kind_of(part) in OF_THE_MODE for part in self._modules.values())
-            evaluating = float(modes and not self.model.training)
-            self._values(RUN).update(
+            evaluating = float(self._has_modes and not self.model.training)
+            record.values(RUN).update(
                 {"replay.moved": 0.0, "replay.no_backward": 0.0, "replay.evaluating": evaluating}
             )
+
+    def _on_batch(self, name: str, given: Any) -> None:
+        """What the first module of the model is given."""
+        if self._rank:
+            self._notes.saw(given)
+        self.states.window.rows += len(given) if given.ndim else 0
+        if given.is_floating_point():
+            self._ask(name, "input.", given)
+            self.inputs.saw(given)
+
+    def _on_activation(self, name: str, kind: str, maker: str | None, output: Any) -> None:
+        """An activation counts for the layer that it follows; a module may follow several."""
+        host = maker if maker and own_parameters(self._modules[maker]) else None
+        if host and self.step == 0:
+            self._follows.setdefault(host, name)
+        if host is None and name in self._follows.values():
+            return  # it follows a layer elsewhere, and nothing that is known here
+        site = host if host in self._follows else name
+        if self._record.tier == 1:
+            self._record.ask(site, "activation.", output)
+        self.states.activation(site, kind, output.detach(), kind_of(self._modules[site]), self.step)
+
+    def _ask(self, site: str, prefix: str, tensor: Any) -> None:
+        """Asks for moments where this step's row or the state before it is made of them, else whose NaN it would be."""
+        if self._record.tier == 1 or (self.states.full and prefix == "preactivation."):
+            self._record.ask(site, prefix, tensor)
+        else:
+            self._record.check(site, prefix, tensor)
 
     def _on_backward(self, tensors: Any) -> None:
         """What the loss was, before its gradients are computed."""
         torch = self._torch
         root = tensors if isinstance(tensors, torch.Tensor) else next(iter(tensors), None)
-        due = self._tier is not None
+        due = self._record.tier is not None
         if not isinstance(root, torch.Tensor) or root.numel() != 1 or not (due or self.targets.wanting):
             return
         if not self._losses.are(root, later=self.step > 0):
@@ -210,6 +224,7 @@ class TorchAdapter:
         if call.target is None or call.output is None:
             call = LossCall("", None, None, "linear", root)
         self.targets.saw(call)
+        self._shifts.stop()
         if due:
             self._losses.take(call)
             if self._rank:
@@ -217,92 +232,53 @@ class TorchAdapter:
 
     def _settle_loss(self, loss: OwnLoss) -> None:
         """Takes a loss that the update is made of."""
-        self._measuring.moments(loss.value.reshape(1), lambda m: self._means.append((m.mean, loss.size)))
-        self._window.losses.append((loss.value, loss.size))
-        if loss.predicted is not None:
-            self._window.predicted.append(loss.predicted)
-            self._window.labels.append(loss.labels)
-
-    def _take_norm(self, name: str, norm: float) -> None:
-        self._values(name)["gradient.norm"] = norm
-        if not math.isfinite(norm):
-            self._moments[name, "gradient."] = Moments(nonfinite=1)
-
-    def _ask(self, site: str, prefix: str, tensor: Any) -> None:
-        """Asks for the moments of a tensor, where this step's tier has them."""
-        if self._tier == 0 and prefix not in ("input.", "preactivation."):  # they tell whose NaN it is
-            return
-
-        def use(moments: Moments) -> None:
-            key = (site, prefix)
-            if key in self._moments:
-                self._moments[key].merge(moments)  # a module that runs several times in a step
-            else:
-                self._moments[key] = moments
-
-        self._measuring.moments(tensor, use)
-
-    def _values(self, site: str) -> dict[str, float]:
-        return self._row.setdefault(site, {})
+        self._record.loss(loss.value, loss.size)
+        self.states.window.loss(loss)
 
     def _before_step(self, with_closure: bool) -> None:
         started = time.perf_counter()
-        if self._tier is not None:
-            self._values(RUN)["learning_rate"] = float(self.optimizers[0].param_groups[0].get("lr", 0.0))
-            self._updated, self._with_closure = self.parameters(), with_closure
-            if self._tier == 1:
-                self._before = {name: local(value.detach()).clone() for name, value in self._updated.items()}
+        if self._record.tier is not None:
+            rate = self.optimizers[0].param_groups[0].get("lr", 0.0)
+            self._record.values(RUN)["learning_rate"] = float(rate)
+            self._updates.begin(self.parameters())
+            self._with_closure = with_closure
             if not with_closure:
                 self._take_gradients()
         self.seconds += time.perf_counter() - started
 
     def _take_gradients(self) -> None:
         """Takes the gradients that the update uses: before it, or after it where the passes run inside the step."""
-        known = {n: p.grad for n, p in self._updated.items() if p.grad is not None and not p.grad.is_sparse}
-        if self._tier == 1:
-            for name, gradient in known.items():
-                self._ask(name, "gradient.", gradient)
-        else:
-            self._measuring.norms(known, self._take_norm)
+        self._updates.gradients()
         if self.step < UNCLEARED:
-            self._values(RUN).update(self._cleared.compare(self._updated))
+            self._record.values(RUN).update(self._cleared.compare(self._updates.parameters))
 
     def _after_step(self) -> None:
         started = time.perf_counter()
-        step, tier = self.step, self._tier
         lasted = self._notes.lasted()
-        if tier is not None:
+        if self._record.tier is not None:
             self._disarm()
-            if self._with_closure:
-                self._take_gradients()
-            for name, value in self._updated.items() if tier == 1 else ():
-                if (before := self._before.get(name)) is not None:
-                    self._ask(name, "weight.", before)
-                    change = (
-                        self._others.update(value)
-                        if self._others.has(value)
-                        else local(value.detach()) - before
-                    )
-                    if change is not None:  # else no optimiser that has it made a step yet
-                        self._ask(name, "update.", change)
-            if self._rank:
-                self._values(RUN).update(self._notes.figures(lasted))
-                for name, check in self._notes.checks(self._before).items():
-                    self._values(name)["weight.check"] = check
-            self._before = {}
-            self._losses.settle(self._settle_loss)
-            self._measuring.flush()
-            self._write(step)
+            self._end_record(lasted)
         self.step += 1
         self._arm()
         self._notes.end()
         self.seconds += time.perf_counter() - started
 
+    def _end_record(self, lasted: float) -> None:
+        record, step = self._record, self.step
+        if self._with_closure:
+            self._take_gradients()
+        if self._rank:
+            record.values(RUN).update(self._notes.figures(lasted))
+            for name, check in self._notes.checks(self._updates.before).items():
+                record.values(name)["weight.check"] = check
+        self._updates.after()
+        for name, moved in self._shifts.moved().items():
+            record.ask(name, MOVED, moved)
+        self._losses.settle(self._settle_loss)
+        record.finish(self._updates.parameters)
+        self._write(step)
+
     def _write(self, step: int) -> None:
-        if samples := sum(size for _, size in self._means):
-            self._values(RUN)["loss"] = sum(mean * size for mean, size in self._means) / samples
-            if self._rank:
-                self._values(RUN)["loss.count"] = samples
         if step == 0:
             sites = describe_sites(self.model, self._order, self._follows)
             network = {
@@ -310,43 +286,15 @@ class TorchAdapter:
                 "description": describe(self.model, sites, self._order),
             }
             self.recorder.update_manifest({"sites": [site.to_json() for site in sites], "network": network})
-        for (site, prefix), moments in self._moments.items():
-            self._values(site).update(moments.summary(prefix))
-            if self._rank:
-                self._values(site)[f"{prefix}count"] = moments.count
-        for name in self._updated:
-            before, change = self._moments.get((name, "weight.")), self._moments.get((name, "update."))
-            if before and change and not name.endswith("bias") and before.norm > 0:
-                self._values(name)["update_ratio"] = change.norm / before.norm
-        if step == 0 or self._window.rows >= self._window_rows:
-            self._judge(step)
-        elif self._rank:
-            self.recorder.of_rank(step, self.epoch, keys=self._notes.keys)
-        self.recorder.step(step, self.epoch, self._row)
-        self._find_nonfinite(step)
-        self._moments = {}
-
-    def _judge(self, step: int) -> None:
-        """Writes what the window showed as the state before this step, and begins a new one."""
-        look = self._window.look()
-        if self._rank:
-            self.recorder.of_rank(step, self.epoch, keys=self._notes.keys, look=look.to_json())
-        rows: Values = look.figures()
-        for (site, prefix), moments in self._moments.items():
-            if prefix == "preactivation.":
-                figures = moments.summary("probe.preactivation.")
-                rows.setdefault(site, {}).update(
-                    {k: v for k, v in figures.items() if not k.endswith((".norm", ".zero_share"))}
-                )
-        self.recorder.probe(step, self.epoch, rows)
-        if self.targets.changed:
+        judged = self.states.judge(step, self.epoch, self._record.moments, self._notes.keys)
+        if judged and self.targets.changed:
             self.recorder.update_manifest(self.targets.facts())
-        if self._window.rows >= self._window_rows:
-            self.last_window, self._window = self._window, Window()
+        self.recorder.step(step, self.epoch, self._record.row)
+        self._find_nonfinite(step)
 
     def _find_nonfinite(self, step: int) -> None:
         if any(event.get("event") == "nonfinite" for event in self.recorder.run.events):
             return
-        loss = self._row.get(RUN, {}).get("loss", 0.0)
-        if facts := nonfinite.first(self._moments, loss, self._order):
+        loss = self._record.row.get(RUN, {}).get("loss", 0.0)
+        if facts := nonfinite.first(self._record.moments, loss, self._order):
             self.recorder.event("nonfinite", step, self.epoch, **facts)

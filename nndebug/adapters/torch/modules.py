@@ -75,10 +75,10 @@ def describe_sites(model: Any, order: list[str], follows: dict[str, str]) -> tup
     Args:
         model: the module.
         order: names of the modules in the order of their first run; the others come last.
-        follows: activation module → the module with parameters that it follows, whose name it shares.
+        follows: module with parameters → the activation module that follows it, and shares its name.
     """
     modules = dict(named(model))
-    kinds = {host: activation_of(modules[name]) for name, host in follows.items()}
+    kinds = {host: activation_of(modules[name]) for host, name in follows.items()}
     place = {name: number for number, name in enumerate(order)}
     names = [name for name, module in modules.items() if own_parameters(module) or activation_of(module)]
     names.sort(key=lambda name: place.get(name, len(place)))
@@ -92,7 +92,7 @@ def describe_sites(model: Any, order: list[str], follows: dict[str, str]) -> tup
             parameters=tuple(own_parameters(modules[name])),
         )
         for name in names
-        if name not in follows
+        if name not in follows.values()
     )
 
 

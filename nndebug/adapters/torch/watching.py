@@ -91,6 +91,7 @@ class TorchWatch(Session):
             return
         self._count_time()
         self._fly()
+        self._recorder.update_manifest({"looked_at": self._adapter.states.samples})
         self._recorder.epoch(self._adapter.epoch, self._adapter.step, named_figures(facts), self._arrays())
         self._adapter.epoch += 1
         self._ended_at = self._adapter.step
@@ -123,13 +124,14 @@ class TorchWatch(Session):
         return next((site.kind for site in self.run.sites if site.parameters), "")
 
     def _arrays(self) -> dict[str, Array]:
-        arrays: dict[str, Array] = {}
+        died_at = self._adapter.states.died_at()
+        arrays: dict[str, Array] = {f"{site}/died_at": steps for site, steps in died_at.items()}
         for name, value in self._adapter.parameters().items():
             flat = local(value.detach()).reshape(-1)
             some = flat[:: max(1, flat.numel() // ENTRIES)].float().cpu().numpy()
             arrays[f"{name}/weight.histogram"] = ExponentHistogram.of(some).counts
         classes = int(self.run.manifest.get("classes") or 0)
-        confusion = self._adapter.last_window.confusion(classes)
+        confusion = self._adapter.states.last.confusion(classes)
         if confusion is not None:
             arrays["run/confusion"] = confusion
         return arrays

@@ -13,6 +13,7 @@ import numpy as np
 
 from ...look import Look
 from ...signals import Array
+from .own_losses import OwnLoss
 
 _FLAT = 0.01
 """A unit is saturated where its derivative is below this share of the activation's largest derivative."""
@@ -25,6 +26,7 @@ class Window:
     """Sums over the samples seen since the last row, where the tensors are.
 
     Attributes:
+        first: the step that it begins at.
         rows: samples so far.
         losses: mean losses of the batches, and their sizes.
         fired: site → units (units,) that were above 0 for some sample.
@@ -33,6 +35,7 @@ class Window:
         predicted, labels: class numbers of the samples, where the targets are classes.
     """
 
+    first: int = 0
     rows: int = 0
     losses: list[tuple[Any, int]] = field(default_factory=list)
     fired: dict[str, Any] = field(default_factory=dict)
@@ -41,7 +44,14 @@ class Window:
     predicted: list[Any] = field(default_factory=list)
     labels: list[Any] = field(default_factory=list)
 
-    def activation(self, site: str, kind: str, values: Any, host: str) -> None:
+    def loss(self, loss: OwnLoss) -> None:
+        """Takes a loss that an update is made of."""
+        self.losses.append((loss.value, loss.size))
+        if loss.predicted is not None:
+            self.predicted.append(loss.predicted)
+            self.labels.append(loss.labels)
+
+    def activation(self, site: str, kind: str, values: Any, host: str) -> Any:
         """Takes the values of an activation.
 
         Args:
@@ -49,23 +59,27 @@ class Window:
             kind: of the activation.
             values: (batch, …) as they came out.
             host: kind of the layer before it, which says where the units are.
+
+        Returns:
+            (units,) of bool: which units of a ReLU fired; None for another activation.
         """
-        unit = 1 if host in CHANNELS_FIRST and values.ndim > 2 else values.ndim - 1
-        over = tuple(dim for dim in range(values.ndim) if dim != unit)
         if kind == "relu":
-            positive = values > 0
-            fired = (
-                positive.any(dim=over[0])
-                if len(over) == 1
-                else positive.movedim(unit, 0).flatten(1).any(dim=1)
-            )
-            self.fired[site] = fired | self.fired[site] if site in self.fired else fired
+            unit = 1 if host in CHANNELS_FIRST and values.ndim > 2 else values.ndim - 1
+            over = tuple(dim for dim in range(values.ndim) if dim != unit)
+            # The largest entry tells as much as whether any is above 0, and is found ten times as fast.
+            fired = (values.amax(dim=over) if over else values) > 0
+            known = self.fired.get(site)
+            if known is not None and known.shape != fired.shape:
+                return None
+            self.fired[site] = fired if known is None else fired | known
             zero, count = self.zeros.get(site, (0, 0))
-            self.zeros[site] = zero + (values.numel() - positive.sum()), count + values.numel()
-        elif kind in ("sigmoid", "tanh"):
+            self.zeros[site] = zero + zeros(values), count + values.numel()
+            return fired
+        if kind in ("sigmoid", "tanh"):
             slope = values * (1 - values) * 4 if kind == "sigmoid" else 1 - values * values
             flat, count = self.saturated.get(site, (0, 0))
             self.saturated[site] = flat + (slope < _FLAT).sum(), count + values.numel()
+        return None
 
     def look(self) -> Look:
         """The window in plain numbers."""
@@ -97,3 +111,10 @@ class Window:
         kept = (labels >= 0) & (labels < classes) & (predicted < classes)
         counts = np.bincount(labels[kept] * classes + predicted[kept], minlength=classes**2)
         return counts.reshape(classes, classes)
+
+
+def zeros(values: Any) -> Any:
+    """How many entries are not above 0, as those of a ReLU that are 0."""
+    if values.device.type == "cpu" and values.dtype.itemsize >= 4:  # a tenth of the time
+        return values.numel() - int(np.count_nonzero(values.numpy() > 0))
+    return values.numel() - (values > 0).sum()
