@@ -10,13 +10,14 @@ import numpy as np
 
 from ..signals import Array
 from .calling import guarded, takes_an_argument
-from .comparing import failed, shape_trouble, unresolved
+from .comparing import EMPTY, failed, shape_trouble, unresolved
 from .containers import Path, gradients_of, leaves, name_of, numbers, sharing
 from .exhaustive import every_entry
 from .finding import Finding
 from .measuring import Measured
 from .result import Fault, GradCheck, Row, Verdict
 from .tensors import Tensor
+from .text import MISSING
 
 RANDOM = 1e-6
 """Values at the same parameters that differ by more than this share of the loss are random; less is rounding."""
@@ -209,14 +210,15 @@ class _Check:
             return failed(layer, parameter, "", array.size, trouble)
         if not array.size:
             nan = float("nan")
-            return Row(layer, parameter, "", 0, 0, nan, (), nan, nan, nan, Verdict.AGREES, "it is empty")
+            return Row(layer, parameter, "", 0, 0, nan, (), nan, nan, nan, Verdict.AGREES, EMPTY)
         bad = ~np.isfinite(given)
         if bad.any():
             at = tuple(int(i) for i in np.unravel_index(int(np.argmax(bad)), bad.shape))
             reason = f"NaN or infinite, first at {list(at)}"
             self._accuse(
                 name_of(path),
-                f"{int(bad.sum()):,} of its {given.size:,} gradient entries NaN or infinite, first at {list(at)}",
+                f"{int(bad.sum()):,} of its {given.size:,} gradient entries {'is' if bad.sum() == 1 else 'are'} "
+                f"NaN or infinite, first at {list(at)}",
             )
             nan = float("nan")
             return Row(
@@ -284,6 +286,8 @@ def _sentence(f: Finding, tensor: Tensor, at: tuple[int, ...], analytic: float, 
     example = f"at {list(at)} it is {analytic:.6g}, should be {numeric:.6g}" if at or f.entries else ""
     if not tensor.given.any():
         return f"its gradient is zero everywhere; {example}"
+    if f.where == MISSING:
+        return f"{MISSING} from its gradient; {example}"
     count = f"{f.wrong:,} of its {tensor.size:,} gradient entries {'is' if f.wrong == 1 else 'are'} wrong"
     where = f" ({f.where})" if f.where else ""
     return f"{count}{where}" + (f"; {example}" if example else "")

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..signals import Array
 from .result import Row, Verdict
+from .text import MISSING
 
 FLOOR = 1e-6
 """Differences below this share of the tensor's scale are not called disagreement, however small the error."""
@@ -35,6 +36,10 @@ ZERO = 1e-8
 """A gradient that is all rounding, and below this share of the network's largest derivative, is zero."""
 
 NOTHING = "zero everywhere: nothing flows here"
+EMPTY = "it has no entries (size 0)"
+
+STILL = {"update": "nothing moves", "penalty": MISSING}
+"""What it means that all of it is zero, by equation, where it is no gradient."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +129,7 @@ def compare(
     if claimed is None or trouble:
         return row(Verdict.DISAGREES, right.size, trouble)
     if not right.size:
-        return row(Verdict.AGREES, 0, "it is empty")
+        return row(Verdict.AGREES, 0, EMPTY)
     right, given = np.asarray(right, np.float64), np.asarray(claimed, np.float64)
     quick = _agreement(given, right, uncertainty, scale, BLURRED if eps < 1e-12 else BLURRED_SINGLE)
     if quick is not None:
@@ -144,13 +149,18 @@ def compare(
         if not np.isfinite(given).all():
             bad = ~np.isfinite(given)
             count = int(bad.sum())
-            return row(Verdict.DISAGREES, count, f"{count:,} entries are NaN or infinite", _first(bad))
+            return row(
+                Verdict.DISAGREES,
+                count,
+                f"{count:,} {'entry is' if count == 1 else 'entries are'} NaN or infinite",
+                _first(bad),
+            )
         wrong = known & (difference > np.maximum(MARGIN * error, FLOOR * largest))
         size = np.maximum(np.maximum(np.abs(given), magnitude), LEAST * largest or 1.0)
         ratio = difference / size
     if wrong.any():
         at = _largest(np.where(wrong, difference if scale is not None else ratio, -1.0))
-        reason = "" if given.any() else "your gradient is zero everywhere"
+        reason = "" if given.any() else STILL.get(equation, "your gradient is zero everywhere")
         return row(Verdict.DISAGREES, int(wrong.sum()), reason, at)
     if not known.all():
         count = right.size - int(known.sum())

@@ -15,6 +15,8 @@ from ..signals import Array
 from .measuring import Direction
 from .result import Mistake
 
+LAMBDA = "a penalty's term missing"
+
 LOOSE = 1e-6
 """What a mistake may leave unexplained, relative to the size of the derivatives."""
 
@@ -130,5 +132,5 @@ def _factor(times: float) -> tuple[str, str]:
 def _penalty(name: str, amount: float) -> tuple[str, str]:
     term = f"{abs(amount):.6g} * {name}"
     if amount > 0:
-        return f"a penalty's term missing: {term}", f"{{}} - {term}"
+        return f"{LAMBDA}: {term}", f"{{}} - {term}"
     return f"a penalty's term too many: {term}", f"{{}} + {term}"

@@ -76,7 +76,7 @@ class Diagnosis:
         for row in disagreeing(trial):
             part = self._part(trial.index, row.parameter)
             sentence = {
-                "activation": "its backward is wrong",
+                "activation": f"{self._whose(trial.index)} backward is wrong",
                 "dropout": "its backward is wrong",
                 "input": "the error that its backward passes on is wrong",
             }.get(part, f"the gradient of its {row.parameter} is wrong")
@@ -188,6 +188,14 @@ class Diagnosis:
             return "dropout"
         same = self.tape.inputs[index].shape == self.tape.outputs[index].shape
         return "activation" if same and not getattr(layer, "parameters", {}) else "passed back"
+
+    def _whose(self, index: int) -> str:
+        """`its`, or the layer's own kind where the name is that of a norm or a convolution before it."""
+        name, kind = site(self.layers, index), str(getattr(self.layers[index], "kind", ""))
+        named = [
+            getattr(a, "kind", "") for i, a in enumerate(self.layers[:index]) if site(self.layers, i) == name
+        ]
+        return f"its {kind}'s" if kind and named and named[0] != "dense" else "its"
 
     def _output_name(self) -> str:
         return site(self.layers, self.owners[-1]) if self.owners else "output"

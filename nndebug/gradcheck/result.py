@@ -136,7 +136,7 @@ class GradCheck:
         parts: every layer and the loss by themselves: which equation is wrong.
         faults: what is wrong, the one nearest to the output first.
         notes: what else the reader should know.
-        samples: rows of the probe batch.
+        samples: rows of the probe batch; 0, and null in JSON, where there are none, as of a function.
         seed: seed of everything random in the check.
         evaluations: calls of the loss, where a function was checked.
     """
@@ -197,7 +197,7 @@ class GradCheck:
             "schema": 1,
             "verdict": self.verdict.value,
             "network": self.network,
-            "samples": self.samples,
+            "samples": self.samples or None,
             "seed": self.seed,
             "evaluations": self.evaluations,
             "rows": [row.to_json() for row in self.rows],
@@ -214,7 +214,7 @@ class GradCheck:
             parts=tuple(Row.from_json(row) for row in data["parts"]),
             faults=tuple(Fault.from_json(fault) for fault in data["faults"]),
             notes=tuple(data["notes"]),
-            samples=data["samples"],
+            samples=data["samples"] or 0,
             seed=data["seed"],
             evaluations=data.get("evaluations", 0),
         )

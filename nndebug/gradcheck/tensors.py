@@ -10,10 +10,11 @@ import numpy as np
 from ..signals import Array
 from .comparing import BLURRED, BLURRED_SINGLE, FLOOR, MARGIN, NOTHING, ZERO
 from .containers import Path, name_of
-from .explaining import explain
+from .explaining import LAMBDA, explain
 from .finding import Finding
 from .measuring import Direction, Measured, Slope
 from .search import MOST, Group, bisect
+from .text import MISSING
 
 EXHAUSTIVE = 32
 """Tensors of so few entries are taken one by one where they disagree."""
@@ -226,6 +227,8 @@ class Tensor:
         finding.explanation = found
         finding.wrong = max(1, int((apart > 1e-7 * np.abs(found.right).ravel()).sum()))
         finding.where = "all of them" if finding.wrong == self.size > 1 else ""
+        if found.mistake.name.startswith(LAMBDA):
+            finding.where = MISSING
         finding.entries[at] = (slope.value, slope.error)
 
     def _tolerance(self, slope: Slope) -> float:

@@ -14,6 +14,12 @@ FAULTS_SHOWN = 5
 UPDATES = ("update", "penalty")
 """What stands in the place of an equation where an update is at fault."""
 
+VAGUE = 1e-2
+"""A relative error, or its own error, above this is no number to be shown beside "agrees"."""
+
+MISSING = "the λ term is missing"
+"""The reason of a row whose penalty does nothing: how many entries that touches says nothing."""
+
 REPLACEMENT = "\ufffd"
 
 
@@ -52,14 +58,17 @@ def row_cells(row: Row) -> tuple[str, str, str, str, str]:
     if row.kinks:
         details.append(f"{row.kinks:,} at a kink")
     if row.verdict is Verdict.DISAGREES:
-        verdict += f" in {row.wrong:,} of {row.entries:,}"
+        verdict += "" if row.reason == MISSING else f" in {row.wrong:,} of {row.entries:,}"
         error = f"{row.worst:.1e} at [{', '.join(map(str, row.index))}]"
         if math.isnan(row.worst):  # a gradient of another shape has no entries to compare
             error = "–"
         elif not row.index and not row.equation:  # no entry is known, or it is a single number
             error = f"{row.worst:.1e}"
-    elif row.verdict is Verdict.AGREES:
+    elif row.verdict is Verdict.AGREES and max(row.worst, row.error) <= VAGUE:
         error = f"{row.worst:.1e} ± {row.error:.0e}"
+    elif row.verdict is Verdict.AGREES:  # rounding, against which no ratio says anything; or no entries
+        error = "–"
+        details = details or ["only to within rounding"]
     else:
         error = "–"
     if details:

@@ -168,7 +168,7 @@ def test_gradients_that_are_not_finite():
     g["W"][1, 2] = np.nan
     result = nndebug.gradcheck(loss, make(), g)
     assert (result.rows[0].wrong, result.rows[0].index) == (1, (1, 2))
-    assert "1 of its 30 gradient entries NaN or infinite, first at [1, 2]" in str(result)
+    assert "1 of its 30 gradient entries is NaN or infinite, first at [1, 2]" in str(result)
 
 
 def test_a_loss_that_is_not_finite():

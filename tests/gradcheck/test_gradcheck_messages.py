@@ -1,12 +1,29 @@
 """Randomness, wrong shapes, losses, numbers far from 1: what is said about each."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from gradcheck_helpers import batch
 
-from network import CrossEntropy, Dense, Dropout, Layer, Loss, Quadratic, ReLU, Sequential, Sigmoid
+from network import (
+    GELU,
+    CrossEntropy,
+    Dense,
+    Dropout,
+    Layer,
+    LayerNorm,
+    Loss,
+    Quadratic,
+    ReLU,
+    Sequential,
+    Sigmoid,
+)
 from nndebug.errors import UserError
-from nndebug.gradcheck import Verdict, gradcheck
+from nndebug.gradcheck import GradCheck, Verdict, gradcheck
+from nndebug.gradcheck.comparing import compare
+from nndebug.gradcheck.result import Row
+from nndebug.gradcheck.text import row_cells
 
 
 def rows(result):
@@ -286,3 +303,65 @@ def test_a_layer_that_computes_in_lower_precision_is_no_false_alarm(inside, outs
         assert result.verdict is not Verdict.DISAGREES, result
         if inside is np.float16:
             assert "half precision" in str(result)
+
+
+# --- numbers and words that say nothing ------------------------------------------------------------------------------
+
+
+def test_a_number_that_is_all_rounding_is_not_shown_beside_agrees():
+    made = Row("a", "weight", "BP4", 3, 0, 1.0, (0,), 1e-17, 2e-17, 2e3, Verdict.AGREES)
+    assert row_cells(made)[3:] == ("–", "○ agrees: only to within rounding")
+    told = replace(made, reason="zero everywhere")
+    assert row_cells(told)[3:] == ("–", "○ agrees: zero everywhere")
+    assert row_cells(replace(made, worst=1e-3, error=1e-2))[3:] == ("1.0e-03 ± 1e-02", "○ agrees")
+
+
+def test_a_parameter_without_entries_says_so():
+    assert (
+        compare("a", "spare", "BP4", np.zeros((0, 2)), np.zeros((0, 2)), 0.0).reason
+        == "it has no entries (size 0)"
+    )
+    params = {"w": np.ones(3), "e": np.zeros((0, 3))}
+    result = gradcheck(
+        lambda p: float((p["w"] ** 2).sum()), params, lambda p: {k: 2 * v for k, v in p.items()}
+    )
+    assert "nan" not in str(result)
+    assert "○ agrees: it has no entries (size 0)" in str(result)
+    assert result.to_json()["samples"] is None
+    assert GradCheck.from_json(result.to_json()).samples == 0
+
+
+def test_an_update_that_does_nothing_is_no_gradient_of_zeros():
+    still = compare("a", "weight update", "update", np.zeros(3), np.ones(3), 1e-12)
+    assert still.reason == "nothing moves"
+    missing = compare("a", "weight penalty", "penalty", np.zeros(3), np.ones(3), 1e-12)
+    assert row_cells(missing)[4] == "▲ disagrees: the λ term is missing"
+
+
+def test_one_entry_is_and_two_are():
+    right = np.ones(4)
+    for count, said in ((1, "1 entry is NaN or infinite"), (2, "2 entries are NaN or infinite")):
+        given = np.where(np.arange(4) < count, np.nan, 1.0)
+        assert compare("a", "weight", "BP4", given, right, 1e-12).reason == said
+
+
+def test_a_missing_penalty_is_told_as_such_and_not_as_so_many_entries():
+    w = np.random.default_rng(0).normal(size=(40, 30))
+    w[::7, 3] = 1e-9  # where the weight is nothing its penalty is nothing
+    result = gradcheck(lambda w: float(np.sin(w).sum() + 0.005 * (w**2).sum()), w, np.cos(w))
+    assert result.exit_code == 1
+    assert "▲ disagrees: the λ term is missing" in str(result)
+    assert "▲ params: the λ term is missing from its gradient; at [" in str(result)
+
+
+def test_the_fault_of_an_activation_after_a_norm_is_not_the_norms():
+    class Twice(GELU):
+        def backward(self, output_gradient):
+            return 2 * super().backward(output_gradient)
+
+    for layers, whose in (
+        ([Dense(4, 5), LayerNorm(5), Twice()], "its gelu's"),
+        ([Dense(4, 5), Twice()], "its"),
+    ):
+        (fault,) = gradcheck(Sequential(*layers, Dense(5, 3), loss=Quadratic(), dtype="float64")).faults
+        assert fault.sentence == f"{whose} backward is wrong"
