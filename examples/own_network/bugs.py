@@ -2,9 +2,11 @@
 
 Each raises nothing, and many train nearly as well as the right code.
 
-    python examples/own_network/bugs.py     row by row: what was planted, and what `nndebug gradcheck` says
+    python examples/own_network/bugs.py                row by row: what was planted, and what `nndebug gradcheck` says
+    python examples/own_network/bugs.py --markdown     the same as docs/own-bugs.md
 """
 
+import argparse
 import types
 from dataclasses import dataclass
 from pathlib import Path
@@ -164,6 +166,7 @@ ROWS = (
     _rows("sign of the biases only", ((STEP, '            value -= lr * self.grads[name] * (-1 if name[0] == "b" else 1)'),), (UPDATE,), "gradient ascent"),
     _rows("not reset between batches", NOT_CLEARED, (UPDATE,), "never cleared"),
     _rows("rebinds the loop variable", ((STEP, "            value = value - lr * self.grads[name]"),), (UPDATE,), "nothing changed"),
+    _rows("rebinds weights only", ((STEP, '            if name[0] == "W":\n                value = value - lr * self.grads[name]\n            else:\n    ' + STEP),), (UPDATE,), "nothing changed"),
     _rows("acts on a copy of the weights", ((STEP, '            value = value.copy() if name[0] == "W" else value\n' + STEP),), (UPDATE,), "nothing changed"),
     _rows("only the last layer", ((STEP, '            if name[1] == "2":\n    ' + STEP),), (("hidden1", "update"),), "nothing changed"),
     _rows("overwritten per sample", OVERWRITTEN, (("output", "BP4"), ("output", "BP3"), ("hidden1", "BP4"), ("hidden1", "BP3")), "the last sample only"),
@@ -179,20 +182,45 @@ ROWS = (
 )  # fmt: skip
 
 SOFTMAX = "e / e.sum(axis=1, keepdims=True)"
+MAXIMUM = "scores.max(axis=1, keepdims=True)"
 FORWARD = ("output", "forward")
+ONE_HOT = "np.eye(SIZES[-1])[rng.integers(0, SIZES[-1], SAMPLES)]"
+LABELS = "rng.integers(0, SIZES[-1], SAMPLES)"
 ROWS += (
-    _rows(
-        "softmax over the samples", ((SOFTMAX, "e / e.sum(axis=0)"),), (FORWARD,), "the sum over the samples"
-    ),
+    _rows("softmax over the samples", ((SOFTMAX, "e / e.sum(axis=0)"),), (FORWARD,), "the sum over the samples"),
     _rows("softmax over everything", ((SOFTMAX, "e / e.sum()"),), (FORWARD,), "the sum over everything"),
-    _rows(
-        "softmax without keepdims",
-        ((SOFTMAX, "e / e.sum(axis=1)"),),
-        (FORWARD,),
-        "without its axis kept",
-        samples=4,
-    ),
-)
+    _rows("softmax without keepdims", ((SOFTMAX, "e / e.sum(axis=1)"),), (FORWARD,), "the sum without its axis kept", samples=4),
+    _rows("softmax's maximum without keepdims", ((MAXIMUM, "scores.max(axis=1)"),), (FORWARD,), "the maximum without its axis kept", samples=4),
+    _rows("labels (samples,) for one-hot targets", ((ONE_HOT, LABELS),), (OUT, ("output", "")), "class numbers", samples=4),
+    _rows("labels (samples, 1) for one-hot targets", ((ONE_HOT, f"{LABELS}[:, None]"),), (OUT, ("output", "")), "class numbers"),
+)  # fmt: skip
+
+SIGMOID = (
+    ("self.a1 = np.maximum(self.z1, 0)", "self.a1 = 1 / (1 + np.exp(-self.z1))"),
+    ("        e = np.exp(scores - scores.max(axis=1, keepdims=True))\n", "        self.z2 = scores\n"),
+    ("self.probs = e / e.sum(axis=1, keepdims=True)", "self.probs = 1 / (1 + np.exp(-scores))"),
+    ("return -np.mean(np.sum(y * np.log(self.forward(x)), axis=1))", "return 0.5 * np.mean(np.sum((self.forward(x) - y) ** 2, axis=1))"),
+    (DELTA2, "delta2 = (probs - y) / m * probs * (1 - probs)"),
+    (DELTA1, 'delta1 = delta2 @ p["W2"].T * self.a1 * (1 - self.a1)'),
+)  # fmt: skip
+"""The same network with sigmoids everywhere and the quadratic loss."""
+
+PRIME2, PRIME1 = " * probs * (1 - probs)", " * self.a1 * (1 - self.a1)"
+AT_ACTIVATION = "        s = lambda a: 1 / (1 + np.exp(-a))\n        delta"
+
+
+def _sigmoid_rows(name, changes, faults, mistake):
+    return _rows(f"{name}, sigmoid", (*SIGMOID, *changes), faults, mistake)
+
+
+ROWS += (
+    _sigmoid_rows("BP1 cost value", (("delta2 = (probs - y) / m", "delta2 = 0.5 * np.mean(np.sum((probs - y) ** 2, axis=1))"),), (OUT,), "cost's value (a scalar)"),
+    _sigmoid_rows("BP1 elementwise cost", (("delta2 = (probs - y) / m", "delta2 = 0.5 * (probs - y) ** 2 / m"),), (OUT,), "the cost (entry by entry)"),
+    _sigmoid_rows("BP1 no derivative", ((PRIME2, ""),), (OUT,), "activation's derivative missing"),
+    _sigmoid_rows("BP2 no derivative", ((PRIME1, ""),), (HIDDEN,), "activation's derivative missing"),
+    _sigmoid_rows("no derivative in both", ((PRIME2, ""), (PRIME1, "")), (OUT, HIDDEN), "activation's derivative missing"),
+    _sigmoid_rows("derivative at the activation", ((PRIME2, " * s(probs) * (1 - s(probs))"), (PRIME1, " * s(self.a1) * (1 - s(self.a1))"), ("        delta2", AT_ACTIVATION + "2")), (OUT, HIDDEN), "taken at the activation"),
+)  # fmt: skip
 
 # --- regression: one output (samples, 1), targets (samples,) -----------------------------------------------------------
 
@@ -207,21 +235,82 @@ REGRESSION = (
 BUGS = (*COLUMNS, *ROWS, *REGRESSION)
 
 
-def main():
-    """Prints what is said about every bug; 1 if one is missed."""
+STYLES = {
+    "columns": "columns, one sample at a time",
+    "rows": "rows, in batches",
+    "regression": "rows, in batches, one output",
+}
+
+PAGE = """# Bugs in networks of one's own, row by row
+
+Every classic bug of a backward or an update that raises nothing, planted into the classes of
+[examples/own_network](../examples/own_network) as one small change of the source, and what `nndebug gradcheck` says of each.
+This page is what
+
+    python examples/own_network/bugs.py --markdown
+
+prints; a test holds it to that. {caught} of {total} are found.
+
+| bug | style | found | layer | equation | name given |
+|---|---|---|---|---|---|
+{rows}
+
+Found is exit code 1. BP1 is the error of the output, BP2 the error passed back, BP3 the gradient of the biases, BP4 that of the weights; "the
+network" is every layer. A row with two lines has two faults. Names are those of the message, the first where several are equal.
+
+## What is not in the table
+
+* What raises is none of these: code for one column at a time stops at every slip of a shape, and reversed products do unless
+  two layers have the same width (12-4-4 above).
+* Evaluations, initial values and data (labels in another order, targets off by one class, inputs that are not scaled) leave gradients and
+  updates right. Watched trainings find them: [own-classes.md](own-classes.md).
+* Some raise nothing for one number of samples only: targets transposed, labels `(samples,)`, a softmax's sum or maximum without `keepdims`,
+  with as many samples as classes. They are planted with that many.
+"""
+
+
+def faults_of(bug):
+    """Whether a bug is found, and (layer, equation, name) of every fault."""
     from nndebug import gradcheck
 
+    result = gradcheck(*target(bug))
+    said = []
+    for fault in result.faults:
+        named = fault.mistakes[0].name if fault.mistakes else "no name"
+        said.append((fault.layer, fault.equation, named if fault.equation else fault.sentence))
+    return result.exit_code == 1, said
+
+
+def markdown(found):
+    """docs/own-bugs.md: a row for every bug, a line in it for every fault."""
+    rows = []
+    for bug, (caught, said) in found:
+        layers, equations, names = (
+            "<br>".join(cell.replace("|", "\\|") or "–" for cell in column) for column in zip(*said)
+        )
+        rows.append(
+            f"| {bug.name} | {STYLES[bug.style]} | {'yes' if caught else 'no'} | {layers} | {equations} | {names} |"
+        )
+    caught = sum(caught for _, (caught, _) in found)
+    return PAGE.format(caught=caught, total=len(found), rows="\n".join(rows))
+
+
+def main():
+    """Prints what is said about every bug; 1 if one is missed."""
+    parser = argparse.ArgumentParser(
+        description="Plants classic bugs and prints what nndebug gradcheck says of each."
+    )
+    parser.add_argument("--markdown", action="store_true", help="print docs/own-bugs.md")
+    as_page = parser.parse_args().markdown
+    found = [(bug, faults_of(bug)) for bug in BUGS]
+    missed = sum(not caught for _, (caught, _) in found)
+    if as_page:
+        print(markdown(found), end="")
+        return bool(missed)
     width = max(len(bug.name) for bug in BUGS)
-    missed = 0
-    for bug in BUGS:
-        result = gradcheck(*target(bug))
-        missed += bool(result)
-        for fault in result.faults:
-            named = "; or ".join(mistake.name for mistake in fault.mistakes) or "no name"
-            said = named if fault.equation else fault.sentence
-            print(f"{bug.style:10}  {bug.name:{width}}  {fault.layer:11}  {fault.equation:7}  {said}")
-        if result:
-            print(f"{bug.style:10}  {bug.name:{width}}  MISSED")
+    for bug, (caught, said) in found:
+        for layer, equation, name in said if caught else [("MISSED", "", "")]:
+            print(f"{bug.style:10}  {bug.name:{width}}  {layer:11}  {equation:7}  {name}".rstrip())
     print(f"{len(BUGS) - missed} of {len(BUGS)} caught")
     return bool(missed)
 

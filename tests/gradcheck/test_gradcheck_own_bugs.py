@@ -1,7 +1,10 @@
 """Every classic bug, planted into somebody's own network in two styles, is caught with its equation and by name."""
 
+from pathlib import Path
+
 import pytest
 
+from examples.own_network import bugs
 from examples.own_network.bugs import BUGS, module, target
 from nndebug.gradcheck import GradCheck, Verdict, gradcheck
 
@@ -67,3 +70,23 @@ def test_the_loss_that_was_taken_is_told():
         gradcheck(*module("columns").factory())
     )
     assert "Your loss(x, y) is cross-entropy" in str(gradcheck(*module("rows").factory()))
+
+
+def test_the_page_of_bugs_is_what_the_script_prints(monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["bugs.py", "--markdown"])
+    assert bugs.main() == 0
+    printed = capsys.readouterr().out
+    assert printed == Path("docs/own-bugs.md").read_text("utf-8")
+    rows = [line for line in printed.splitlines() if line.startswith("| ") and " | yes | " in line]
+    assert len(rows) == len(BUGS) == 68
+    assert f"{len(BUGS)} of {len(BUGS)} are found." in printed and "no name" not in printed
+    for page in ("README.md", "examples/own_network/README.md"):
+        assert f"{len(BUGS)} " in Path(page).read_text("utf-8")
+
+
+def test_a_bug_that_is_missed_is_told(monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["bugs.py"])
+    monkeypatch.setattr(bugs, "BUGS", (bugs.Bug("nothing", "rows", (), (), ""), BUGS[0]))
+    assert bugs.main() == 1
+    out = capsys.readouterr().out
+    assert "nothing" in out and "MISSED" in out and out.endswith("1 of 2 caught\n")

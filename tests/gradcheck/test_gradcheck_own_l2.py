@@ -64,7 +64,11 @@ def test_a_right_term_agrees_in_columns_and_on_biases():
     assert len([row for row in result.rows if "penalty" in row.parameter]) == 4
 
 
-@pytest.mark.parametrize("bug", [b for b in ROWS if b.faults[0][1] != "forward"], ids=lambda bug: bug.name)
+# A wrong forward and a loss of class numbers are no sums of a known loss and squares.
+HIDEABLE = [b for b in ROWS if b.faults[0][1] != "forward" and "labels" not in b.name]
+
+
+@pytest.mark.parametrize("bug", HIDEABLE, ids=lambda bug: bug.name)
 @pytest.mark.parametrize("strength", ["0.3 / m", "1e-5"])
 def test_a_bug_in_rows_has_the_place_and_the_name_that_it_has_without_the_term(bug, strength):
     changes = (in_loss(strength), in_gradient(strength), *bug.changes)

@@ -106,9 +106,10 @@ class Understood:
     def targets(self, y: Array) -> Array:
         """Encoded targets in the form of the user's: class numbers where those are what it takes."""
         own = self.own.y
-        if own.ndim > 1:
+        if own.ndim > 1 and own.shape[1] == y.shape[1]:
             return np.asarray(y, np.float64)
-        return np.asarray(y[:, 0] if y.shape[1] == 1 else y.argmax(axis=1)).astype(own.dtype)
+        numbers = np.asarray(y[:, 0] if y.shape[1] == 1 else y.argmax(axis=1)).astype(own.dtype)
+        return numbers.reshape(-1, *own.shape[1:])
 
 
 def as_core(given: Array | None, shape: tuple[int, ...], turned: bool) -> Array:

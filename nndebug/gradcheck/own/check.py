@@ -126,7 +126,7 @@ def _choose(own: OwnModel, samples: int | None) -> str:
                 own.gradients(own.x[:count], own.y[:count])
         except RaisedError as error:
             note = (
-                f"{error} when there are {count} samples. With {most} it runs, and that is how wide a layer is: "
+                f"{str(error).strip()} when there are {count} samples. With {most} it runs, and that is how wide a layer is: "
                 "samples and units are mixed up somewhere."
             )
             count = most
@@ -157,7 +157,7 @@ def _layer_by_layer(
     slope = target.loss.gradient(passed.activations[-1], y) * scale
     terms, meant = terms_of(layers, values, passed, pieces, slope, target.penalty, own.loss is not None)
     notes += [meant] * bool(meant)
-    end = Output(target.loss, y, scale, not own.batched)
+    end = Output(target.loss, y, scale, not own.batched, own.y)
     weights = [layers.weight(values, number) for number in range(len(layers.chain))]
     seen = {} if any(term.part == "bias" for term in terms) else _seen(own, layers, scale)
     fused = target.loss.partner == layers.functions[-1].name
@@ -175,9 +175,7 @@ def _layer_by_layer(
     rows = structured.rows()
     faults: list[Fault] = []
     if target.broadcast:
-        n = len(y)
-        sentence = f"its loss sets outputs ({n}, 1) against targets ({n},), which NumPy makes ({n}, {n}): y.reshape(-1, 1) first"
-        faults.append(Fault(layers.chain[-1].name, "", "loss", sentence))
+        faults.append(Fault(layers.chain[-1].name, "", "loss", target.broadcast))
     if any(row.verdict is Verdict.DISAGREES for row in rows):
         found = blame(pieces)
         faults += _isolated(found.faults(), rows)

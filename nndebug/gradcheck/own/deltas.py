@@ -14,6 +14,7 @@ from ..mistakes import Candidate, Evidence, scaled
 from .losses import KnownLoss
 from .rebuilt import through
 
+NUMBERS = "class numbers in place of one-hot targets"
 BROADCAST = "targets (samples,) against outputs (samples, 1), which NumPy makes (samples, samples)"
 
 
@@ -58,12 +59,14 @@ class Output:
         y: targets (samples, outputs).
         scale: 1 / samples where the loss is a mean, else 1.
         single: whether the code sees one sample at a time, so that its cost is a number for each.
+        raw: targets as the code gets them.
     """
 
     loss: KnownLoss
     y: Array
     scale: float
     single: bool
+    raw: Array
 
 
 def at_output(error: Error, end: Output) -> list[Candidate]:
@@ -79,6 +82,8 @@ def at_output(error: Error, end: Output) -> list[Candidate]:
         singles += _of_fused(error, end)
     if not end.single and error.a.shape[1] == 1 < len(error.a):
         singles.append(_broadcast(error, end))
+    if not end.single and end.raw.shape != end.y.shape:
+        singles += _of_numbers(error, end)
     pairs = []
     for name, text, u in costs:
         wrong = replace(error, u=u, text=text, fused=False)
@@ -198,6 +203,23 @@ def _broadcast(error: Error, end: Output) -> Candidate:
         replace(error, text=text if " / " not in text else f"({text.removesuffix(' / batch')}) / batch")
     )
     return Candidate(BROADCAST, line, through(error.function, error.z, error.a, wrong))
+
+
+def _of_numbers(error: Error, end: Output) -> Iterator[Candidate]:
+    """Class numbers as they come, spread over the outputs: (samples, 1), or (samples,) where there are as many outputs."""
+    raw = np.asarray(end.raw, np.float64)
+    if end.y.shape[1] < 2 or (raw.ndim == 1 and raw.size != end.y.shape[1]):
+        return
+    spread, shape = (raw[None, :], "(samples,)") if raw.ndim == 1 else (raw, "(samples, 1)")
+    divided = " / batch" * (end.scale != 1)
+    if error.fused:
+        line = f"{error.names['delta']} = ({error.names['a']} - y){divided} with y {shape}"
+        yield Candidate(NUMBERS, line, (error.a - spread) * end.scale)
+        return
+    text = f"({end.loss.slope_in(error.names['a'], 'y')}){divided}"
+    wrong = end.loss.gradient(error.a, spread) * end.scale
+    line = f"{_line(replace(error, text=text))} with y {shape}"
+    yield Candidate(NUMBERS, line, through(error.function, error.z, error.a, wrong))
 
 
 def _of_fused(error: Error, end: Output) -> list[Candidate]:

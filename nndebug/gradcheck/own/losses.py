@@ -109,11 +109,18 @@ def known(name: str) -> KnownLoss:
 
 
 def encoded(y: Array, outputs: int) -> Array:
-    """Targets as (samples, outputs): class numbers become one-hot."""
-    if y.ndim == 1 and outputs > 1 and (y.dtype.kind in "iub" or np.array_equal(y, y.astype(int))):
-        one_hot: Array = np.eye(outputs)[y.astype(int)]
+    """Targets as (samples, outputs): class numbers, (samples,) or (samples, 1), become one-hot."""
+    if is_numbers(y, outputs):
+        one_hot: Array = np.eye(outputs)[y.ravel().astype(int)]
         return one_hot
     return np.asarray(y, np.float64).reshape(len(y), -1)
+
+
+def is_numbers(y: Array, outputs: int) -> bool:
+    """Whether targets are numbers of classes, of which there is an output for each."""
+    if y.size != len(y) or outputs < 2 or not np.array_equal(y, np.round(y)):
+        return False
+    return bool(y.min() >= 0 and y.max() < outputs)
 
 
 def of_values(a: Array, y: Array, value: float) -> list[tuple[KnownLoss, str, float]]:

@@ -21,6 +21,7 @@ class Slip:
     Attributes:
         name: completes "the one with …".
         rows, columns: its line where samples are rows, and where they are columns; empty where it would be right.
+        should: the line that belongs there, for rows and for columns.
         value: what it gives for scores (samples, classes).
     """
 
@@ -28,6 +29,7 @@ class Slip:
     rows: str
     columns: str
     value: Callable[[Array], Array]
+    should: tuple[str, str] = ("a = e / e.sum(axis=1, keepdims=True)", "a = e / e.sum(axis=0)")
 
 
 def _powers(z: Array) -> Array:
@@ -37,6 +39,13 @@ def _powers(z: Array) -> Array:
 def _without_keepdims(z: Array) -> Array:
     e = _powers(z)
     return np.asarray(e / e.sum(axis=1)) if e.shape[0] == e.shape[1] else np.full(e.shape, np.nan)
+
+
+def _maximum_without_keepdims(z: Array) -> Array:
+    if z.shape[0] != z.shape[1]:
+        return np.full(z.shape, np.nan)
+    e = np.exp(z - z.max(axis=1))
+    return np.asarray(e / e.sum(axis=1, keepdims=True))
 
 
 SLIPS = (
@@ -52,10 +61,12 @@ SLIPS = (
         "the sum without its axis kept, so that samples are divided by each other's sums", "a = e / e.sum(axis=1)",
         "", _without_keepdims,
     ),
+    Slip(
+        "the maximum without its axis kept, so that samples are shifted by each other's largest scores",
+        "e = exp(z - z.max(axis=1))", "", _maximum_without_keepdims,
+        ("e = exp(z - z.max(axis=1, keepdims=True))", ""),
+    ),
 )  # fmt: skip
-
-SHOULD = {False: "a = e / e.sum(axis=1, keepdims=True)", True: "a = e / e.sum(axis=0)"}
-"""Whether samples are columns → the right line."""
 
 
 def find_slip(own: OwnModel, rng: np.random.Generator) -> Fault | None:
@@ -70,7 +81,7 @@ def find_slip(own: OwnModel, rng: np.random.Generator) -> Fault | None:
             for hidden in FUNCTIONS:
                 layers = Layers(chain, (hidden,) * (len(chain) - 1) + (last,))
                 if line and hidden is not SOFTMAX and agree(own, layers, points, outputs):
-                    mistake = Mistake(slip.name, line, SHOULD[columns], 0.0)
+                    mistake = Mistake(slip.name, line, slip.should[columns], 0.0)
                     sentence = "its softmax is normalised wrongly, so that samples depend on each other"
                     return Fault(chain[-1].name, "forward", "softmax", sentence, (mistake,), columns=columns)
     return None

@@ -11,7 +11,7 @@ from ...adapters.attributes.model import OwnModel
 from ...errors import UserError, did_you_mean
 from ...signals import Array
 from .loss_l2 import Penalty, penalised
-from .losses import KNOWN, SAME, USUAL, KnownLoss, encoded, known, of_gradients, of_values
+from .losses import KNOWN, SAME, USUAL, KnownLoss, encoded, is_numbers, known, of_gradients, of_values
 from .rebuilt import Layers, Pass, through
 from .sums import Piece, same
 
@@ -27,7 +27,7 @@ class Target:
         mean: whether it is the mean over the samples, else their sum.
         notes: how it was found.
         assumed: whether nothing in the class says so.
-        broadcast: whether the class's own loss sets every output against every target.
+        broadcast: what is wrong with the class's own loss, where targets and outputs have shapes that broadcast.
         penalty: the L2 term that the class's own loss has beside it.
     """
 
@@ -35,7 +35,7 @@ class Target:
     mean: bool
     notes: tuple[str, ...]
     assumed: bool = False
-    broadcast: bool = False
+    broadcast: str = ""
     penalty: Penalty | None = None
 
     def value(self, own: OwnModel) -> float:
@@ -138,12 +138,10 @@ def _of_method(own: OwnModel) -> Target:
             losses = of_values(output, encoded(own.y[:count], output.shape[1]), value)
         here = [(loss, kind) for loss, kind, _ in losses]
         common = here if common is None else [pair for pair in common if pair in here]
-    if not common and own.y.ndim == 1 and output.shape == (len(own.y), 1):
-        loss = _broadcast(output, own.y, value)
-        if loss is not None:
-            return Target(
-                loss, True, (f"Your {own.loss} is meant to be {loss.name}, {loss.formula}.",), broadcast=True
-            )
+    if not common and (found := _broadcast(output, own.y[:count], value)):
+        loss, sentence = found
+        note = f"Your {own.loss} is meant to be {loss.name}, {loss.formula}."
+        return Target(loss, True, (note,), broadcast=sentence)
     if not common:
         return _with_penalty(own) or Target(None, True, (f"The loss is what {own.loss} gives.",))
     loss, kind = common[0]
@@ -164,16 +162,26 @@ def _with_penalty(own: OwnModel) -> Target | None:
     return Target(loss, kind == "mean", (note,), penalty=penalty)
 
 
-def _broadcast(output: Array, y: Array, value: float) -> KnownLoss | None:
-    """The loss that gives this value where every output (samples, 1) stands against every target (samples,)."""
+def _broadcast(output: Array, y: Array, value: float) -> tuple[KnownLoss, str] | None:
+    """The loss that gives this value with targets as they come, spread over the outputs, and what is wrong with that."""
+    n, outputs = output.shape
+    if y.ndim == 1 and outputs == 1:
+        sentence = f"its loss sets outputs ({n}, 1) against targets ({n},), which NumPy makes ({n}, {n}): y.reshape(-1, 1) first"
+    elif is_numbers(y, outputs):
+        sentence = f"its loss takes class numbers {y.shape} for targets {output.shape}: np.eye({outputs})[y{'.ravel()' * (y.ndim > 1)}] first"
+    else:
+        return None
+    raw = y[None, :] if y.ndim == 1 else y
     for loss in KNOWN:
         with np.errstate(all="ignore"):
-            each = loss.each(output, y[None, :])
-        if each.shape == (len(y), len(y)) and any(
-            abs(total - value) <= SAME * abs(value)
-            for total in (each.mean(), each.sum() / len(y), each.sum())
+            try:
+                each = np.asarray(loss.each(output, raw))
+            except ValueError:  # shapes that do not broadcast
+                return None
+        if any(
+            abs(total - value) <= SAME * abs(value) for total in (each.mean(), each.sum() / n, each.sum())
         ):
-            return loss
+            return loss, sentence
     return None
 
 
