@@ -23,10 +23,14 @@ from network import (
 )
 from network.convolution import AvgPool2D, Conv2D
 from network.layers import Flatten, Layer
-from nndebug.gradcheck import Verdict, check, gradcheck
-from nndebug.gradcheck.plain.rows import Doubt
+from nndebug.gradcheck import Verdict, check, gradcheck, plain
+from nndebug.gradcheck.claimed import BackwardError, Claimed
+from nndebug.gradcheck.comparing import BLURRED
+from nndebug.gradcheck.plain import plainly
+from nndebug.gradcheck.plain.rows import Doubt, agreed
 from nndebug.gradcheck.plain.slopes import differences, shifts, slopes
 from nndebug.gradcheck.plain.unfolded import form_of
+from nndebug.gradcheck.tape import Tape
 
 EPS = float(np.finfo(float).eps)
 
@@ -238,3 +242,127 @@ def test_a_convolution_is_a_dense_layer_on_what_it_sees(kernel, stride, padding,
     rows = form.rows(u)
     assert np.allclose(form.kernel(columns.T @ rows, weight.shape), layer.gradients["weight"])
     assert np.allclose(form.folded(rows @ form.matrix(weight).T, x.shape), back)
+
+
+# --- every guard is needed: what it keeps out would be called right ----------------------------------------------
+
+
+@pytest.mark.parametrize("shape", [(1, 6), (6, 1), (2, 3), (3, 2, 1)])
+def test_a_gradient_of_another_shape_is_a_doubt_however_many_entries_it_has(shape):
+    right = np.arange(1.0, 7.0)
+    assert agreed("a", "bias", "BP3", right, right, 0.0).entries == 6
+    with pytest.raises(Doubt):
+        agreed("a", "bias", "BP3", right.reshape(shape), right, 0.0)
+
+
+def test_a_bias_gradient_that_kept_its_axis_is_wrong():
+    class Kept(Dense):
+        def backward_parameters(self, output_gradient):
+            super().backward_parameters(output_gradient)
+            self.gradients["bias"] = self.gradients["bias"][None]
+
+    network = dense(Dense(7, 5), Sigmoid(), Kept(5, 3))
+    row = next(
+        r
+        for r in gradcheck(network, *batch(network, 6)).rows
+        if r.layer == "output" and r.parameter == "bias"
+    )
+    assert (row.verdict, row.reason[:39]) == (Verdict.DISAGREES, "your gradient has shape (1, 3), the par"), (
+        row
+    )
+
+
+@pytest.mark.parametrize("given", [0.0, np.nan, np.inf])
+@pytest.mark.filterwarnings("ignore:invalid value")
+def test_nothing_and_what_is_not_finite_are_doubts(given):
+    with pytest.raises(Doubt):
+        agreed("a", "bias", "BP3", np.full(3, given), np.full(3, given), 0.0)
+
+
+def test_a_gradient_that_is_not_known_well_enough_is_a_doubt():
+    right = np.array([1.0, 2.0])
+    assert agreed("a", "bias", "BP3", right, right, 0.9 * BLURRED * 2.0)
+    for error in (1.1 * BLURRED * 2.0, np.inf, np.nan):
+        with pytest.raises(Doubt):
+            agreed("a", "bias", "BP3", right, right, error)
+
+
+class Elsewhere(Quadratic):
+    """Its gradient is another loss's."""
+
+    def gradient(self, output, target, *buffer):
+        return 2 * super().gradient(output, target)
+
+
+class Halves(Sequential):
+    """Its backward makes good what its loss does wrong: every parameter's gradient is right."""
+
+    def differentiate(self, x, y, **how):
+        output = super().differentiate(x, y, **how)
+        for gradient in self.gradients.values():
+            gradient /= 2
+        return output
+
+
+def test_a_wrong_gradient_of_the_loss_is_found_though_all_others_are_right():
+    network = Halves(Dense(7, 5), Sigmoid(), Dense(5, 3), loss=Elsewhere(), dtype="float64")
+    x, _ = batch(network, 6)
+    result = gradcheck(network, x, np.ones((6, 3)))
+    assert {row.verdict for row in result.rows} == {Verdict.AGREES}
+    assert [(r.layer, r.parameter) for r in result.failures] == [("loss", "output")]
+
+
+class Tap(Layer):
+    """Passes its input on, and keeps a number for each row."""
+
+    def forward(self, x):
+        Tap.kept = x.sum(axis=1)
+        return x.copy()
+
+    def backward(self, gradient):
+        return gradient.copy()
+
+
+class Reads(Quadratic):
+    """Adds what `Tap` kept: a way past the layers between, of which no backward knows."""
+
+    def per_sample(self, output, target):
+        return super().per_sample(output, target) + np.resize(Tap.kept, len(output))
+
+
+def test_a_way_past_the_layers_is_no_plain_case():
+    network = dense(Dense(7, 5), Tap(), Dense(5, 4), Sigmoid(), Dense(4, 3), loss=Reads())
+    tape = Tape(network, *batch(network, 6))
+    assert plainly(tape, Claimed(tape), np.random.default_rng(0)) is None
+
+
+def plain_parts():
+    network = dense(Dense(7, 5), Sigmoid(), Dense(5, 3))
+    tape = Tape(network, *batch(network, 6))
+    return tape, Claimed(tape)
+
+
+def coarse(tape, claimed):
+    tape.eps = float(np.finfo(np.float32).eps)
+
+
+def broken(tape, claimed):
+    claimed.broken = BackwardError(0, "backward", ValueError("no"))
+
+
+def added_up(tape, claimed):
+    claimed.again = {key: 2 * value for key, value in claimed.gradients.items()}
+
+
+def other_without_input_gradient(tape, claimed):
+    claimed.skipping = {key: 0 * value for key, value in claimed.gradients.items()}
+
+
+@pytest.mark.parametrize("spoil", [coarse, broken, added_up, other_without_input_gradient])
+def test_what_is_no_matter_for_four_points_is_not_looked_at(spoil, monkeypatch):
+    tape, claimed = plain_parts()
+    assert plainly(tape, claimed, np.random.default_rng(0)) is not None
+    tape, claimed = plain_parts()
+    spoil(tape, claimed)
+    monkeypatch.setattr(plain, "_check", lambda *_: pytest.fail("it was looked at"))
+    assert plainly(tape, claimed, np.random.default_rng(0)) is None
