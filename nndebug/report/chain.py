@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from ..run import Run
 
 _CARDS = 5
-_LETTERS, _MARGINS = 410, 10
-"""In three lines over the width of a whole page; what the margins of a card take of them."""
+_LETTERS, _MARGINS, _BOLD = 410, 10, 1.13
+"""In three lines over the width of a whole page; what the margins of a card take of them; width of a bold letter."""
 
 
 def chain(run: Run, result: CheckResult) -> tuple[ChainLink, ...]:
@@ -59,7 +59,8 @@ def _card(
 ) -> ChainLink:
     lead, joint, rest = split_lead(clean(finding.message, 300))
     rest = f"{joint} {rest}" if rest else ""
-    words = shorten(lead + rest, letters)
+    room = max(letters - round((_BOLD - 1) * len(lead)), int(letters / _BOLD))
+    words = shorten(lead + rest, room)
     lead, rest = (lead, words[len(lead) :]) if words.startswith(lead) else (words, "")
     step = _step(run, finding, finding is root)
     if step == finding.first_step:

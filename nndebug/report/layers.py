@@ -35,7 +35,7 @@ BEFORE_SCROLLING = 3
 
 _SHOWN_IN_FULL = 12
 _MOST_LINES = 8
-_WORDS = {
+WORDS = {
     "relu": "ReLU",
     "leaky_relu": "LeakyReLU",
     "gelu": "GELU",
@@ -48,14 +48,14 @@ _ACTIVATED = ("relu", "leaky_relu", "gelu")
 
 def describe(site: Site) -> str:
     """`Dense 784 → 30, ReLU`."""
-    kind = _WORDS.get(site.kind, clean(site.kind, 30).capitalize())
+    kind = WORDS.get(site.kind, clean(site.kind, 30).capitalize())
     width = f" {site.inputs} → {site.units}" if site.inputs and site.units else ""
     return f"{kind}{width}" + (f", {word(site.activation)}" if site.activation else "")
 
 
 def word(activation: str) -> str:
     """`ReLU`, `sigmoid`."""
-    return _WORDS.get(activation, clean(activation, 30))
+    return WORDS.get(activation, clean(activation, 30))
 
 
 def glance(run: Run, findings: Sequence[Finding], causes: Sequence[Cause] = ()) -> tuple[LayerRow, ...]:

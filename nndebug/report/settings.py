@@ -7,10 +7,12 @@ import re
 import shlex
 from collections.abc import Mapping
 from importlib.util import find_spec
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from ..findings import CheckResult
-from .text import clean, percent
+from .layers import WORDS
+from .text import clean, percent, shorten
 
 if TYPE_CHECKING:
     from ..run import Run
@@ -22,13 +24,27 @@ def summary(manifest: Mapping[str, Any]) -> str:
     kind, rate = str(optimizer.get("kind", "")), optimizer.get("rate")
     names = {"sgd": "SGD", "momentum": "Momentum", "adam": "Adam"}
     parts = [
-        clean(network.get("description", ""), 120),
+        architecture(network.get("description", "")),
         clean(manifest.get("loss", ""), 40).replace("_", "-"),
         f"{names.get(kind, clean(kind, 30))} {rate if isinstance(rate, int | float) else ''}".strip(),
         f"batch {clean(manifest['batch'], 12)}" if manifest.get("batch") else "",
         ", ".join(_inits(manifest.get("init") or network.get("init"))),
     ]
     return ", ".join(part for part in parts if part)
+
+
+def architecture(description: Any) -> str:
+    """A network in one line: layers that follow one another often are told once, activations by their usual names.
+
+    >>> architecture("64 → 30 relu → 30 relu → 30 relu → 10")
+    '64 → 30 ReLU (3 times) → 10'
+    """
+    parts = []
+    for layer, alike in groupby(clean(description or "", 5000).split(" → ")):
+        words = " ".join(WORDS.get(word, word) for word in layer.split(" "))
+        count = len(list(alike))
+        parts += [f"{words} ({count} times)"] if count > 2 else [words] * count
+    return shorten(" → ".join(parts), 120)
 
 
 def _inits(init: Any) -> list[str]:

@@ -147,16 +147,17 @@ def split_verdict(sentence: str) -> tuple[str, str]:
 
 
 def shorten(text: str, limit: int) -> str:
-    """At most so many characters, cut between two words where there are two.
+    """At most so many characters, cut between two words where there are two, and not after a short one.
 
-    >>> shorten("where the gradient is zero", 20)
-    'where the gradient …'
+    >>> shorten("no gradient passes where it is zero", 28)
+    'no gradient passes where\\xa0…'
     """
     if len(text) <= limit:
         return text
     kept = text[: limit - 1]  # a blank at its end is one before the ellipsis
     kept = kept.rsplit(" ", 1)[0] if " " in kept.strip() else kept[:-1]
-    return kept.rstrip(" ,;:.(") + " …"
+    kept = re.sub(r"(?<=\S)( [a-z]{1,3})+$", "", kept)
+    return kept.rstrip(" ,;:.(") + "\u00a0…"
 
 
 def listing(words: Sequence[Any], most: int = 4) -> str:

@@ -141,8 +141,8 @@ LONG = (
 def test_words_are_never_cut_in_the_middle(run, count):
     for link in cards(run, *(finding(i, 0, message=LONG) for i in range(count)))[:5]:
         shown = link.lead + link.rest
-        assert shown == LONG or (shown.endswith(" …") and shown[:-2] in LONG)
-        assert set(shown.removesuffix(" …").split()) <= {*LONG.split(), "sample"}
+        assert shown == LONG or (shown.endswith("\u00a0…") and shown[:-2] in LONG)
+        assert set(shown.removesuffix("\u00a0…").split()) <= {*LONG.split(), "sample"}
         assert "sample" in shown
 
 
@@ -151,11 +151,16 @@ def test_shorten_keeps_whole_words(text, limit):
     shown = shorten(text, limit)
     assert len(shown) <= limit
     if shown != text:
-        kept = shown.removesuffix(" …")
+        kept = shown.removesuffix("\u00a0…")
         assert text.startswith(kept)
         after = text[len(kept) : len(kept) + 1]
         one_word = " " not in text[: limit - 1].strip()
         assert one_word or not kept or not (kept[-1].isalpha() and after.isalpha())
+
+
+def test_a_short_word_never_stands_last_before_the_ellipsis():
+    assert shorten("moved by 8 in one update (healthy: below 4); it killed", 50).endswith("below 4)\u00a0…")
+    assert shorten("the gradient is zero in the first layer", 30) == "the gradient is zero\u00a0…"
 
 
 def test_the_same_rule_in_two_layers_is_one_card(tmp_path):

@@ -15,8 +15,7 @@ from page import Page
 import nndebug.report
 from nndebug.errors import UserError
 from nndebug.findings import Severity
-from nndebug.report import build, html
-from nndebug.report.settings import cost
+from nndebug.report import build, html, settings
 from nndebug.signals import Site
 
 STYLE = Path(html.__file__).parent / "templates" / "style.css"
@@ -327,8 +326,23 @@ def test_the_report_round_trips_through_json(sick, healthy):
     ],
 )
 def test_the_header_gives_the_cost_in_seconds_and_as_a_share(recording, training, told):
-    assert cost({"recording_seconds": recording, "training_seconds": training}) == told
+    assert settings.cost({"recording_seconds": recording, "training_seconds": training}) == told
 
 
 def test_the_cost_stands_in_the_header(sick_page):
     assert "recording took 0.92 s, 4 % of training" in sick_page.text()
+
+
+@pytest.mark.parametrize(
+    ("description", "told"),
+    [
+        ("64 → 30 relu → 10 sigmoid", "64 → 30 ReLU → 10 sigmoid"),
+        ("64 → 30 sigmoid → 30 sigmoid → 10", "64 → 30 sigmoid → 30 sigmoid → 10"),
+        ("64" + " → 30 sigmoid" * 300 + " → 10", "64 → 30 sigmoid (300 times) → 10"),
+        ("", ""),
+        (None, ""),
+    ],
+)
+def test_an_architecture_in_one_line(description, told):
+    assert settings.architecture(description) == told
+    assert len(settings.architecture(" → ".join(f"{i} units" for i in range(90)))) <= 120
