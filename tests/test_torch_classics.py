@@ -109,6 +109,99 @@ def test_a_sample_that_holds_nan_is_not_the_rates_fault(digits):
     assert first(found) == ("wrong_preprocessing", "0"), found.verdict
 
 
+LATE = 57
+"""A step that is not recorded."""
+
+
+def late(digits, spoil, steps=100):
+    """Trains, and spoils the batch of step 57, or what is done with it."""
+    model = mlp()
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    torch.manual_seed(1)
+    with nndebug.watch(model, optimizer=optimizer, strict=True) as watching:
+        for step in range(steps):
+            rows = torch.randint(len(digits[0]), (BATCH,))
+            x, factor = digits[0][rows].clone(), torch.ones(())
+            if step == LATE:
+                factor = spoil(x, factor)
+            optimizer.zero_grad()
+            loss = F.cross_entropy(model(x), digits[1][rows])
+            (loss * factor).backward()
+            if factor.isfinite():  # as a scaler leaves a step out
+                optimizer.step()
+        watching.epoch()
+    return watching
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+@pytest.mark.parametrize("steps", [LATE + 1, 100])
+def test_a_sample_that_holds_nan_is_found_between_the_records_too(value, steps, digits):
+    def spoil(x, factor):
+        x[3, 7] = value
+        return factor
+
+    watching = late(digits, spoil, steps)
+    lost = next(f for f in watching.result.findings if f.code == "NND101")
+    assert (lost.site, lost.first_step, lost.evidence["of_data"]) == ("0", LATE, True)
+    assert first(watching.result) == ("wrong_preprocessing", "0"), watching.result.verdict
+
+
+def test_a_loss_that_is_lost_between_the_records_is_lost_at_its_step(digits):
+    def spoil(x, factor):
+        x.fill_(1e38)  # finite, and so large that nothing that follows is
+        return factor
+
+    watching = late(digits, spoil)
+    lost = next(f for f in watching.result.findings if f.code == "NND101")
+    assert lost.first_step == LATE and not lost.evidence["of_data"]
+
+
+def test_a_loss_that_is_finite_again_lost_nothing(digits):
+    watching = late(digits, lambda x, factor: factor * torch.inf)
+    assert not watching.run.events and "NND101" in watching.result.passed
+
+
+NO_LOGARITHMS = {
+    "probabilities": lambda z: F.softmax(z, dim=1),
+    "logits": lambda z: z,
+    "sigmoids": torch.sigmoid,
+}
+
+
+@pytest.mark.parametrize("how", often(NO_LOGARITHMS, "probabilities"))
+def test_what_is_no_logarithm_of_a_probability(how, digits):
+    found = result(mlp(), digits, lambda z, y: F.nll_loss(NO_LOGARITHMS[how](z), y))
+    assert first(found) == ("wrong_output_activation", "2"), found.verdict
+
+
+LOGARITHMS = {
+    "log_softmax": lambda z: F.log_softmax(z, dim=1),
+    "log of softmax": lambda z: F.softmax(z, dim=1).log(),
+}
+
+
+@pytest.mark.parametrize("how", LOGARITHMS)
+def test_what_is_a_logarithm_of_a_probability(how, digits):
+    found = result(mlp(), digits, lambda z, y: F.nll_loss(LOGARITHMS[how](z), y))
+    assert not found.causes and "NND004" in found.passed, found.verdict
+
+
+@pytest.mark.parametrize("deviation", [3.0, 0.1])
+def test_initial_weights_that_are_too_large(deviation, digits):
+    model = mlp()
+    for layer in (model[0], model[2]):
+        nn.init.normal_(layer.weight, 0, deviation)
+    found = result(model, digits, steps=400)
+    assert first(found) == (("init_too_large", "0") if deviation > 1 else found.verdict), found.verdict
+
+
+def test_units_that_are_dead_from_the_start(digits):
+    model = mlp()
+    nn.init.constant_(model[0].bias, -20.0)
+    found = result(model, digits)
+    assert first(found) == ("init_too_large", "0") and "30 of 0's 30 units never fire" in found.verdict
+
+
 def by_hand(z, y):
     return -torch.log(z[torch.arange(len(y)), y]).mean()
 

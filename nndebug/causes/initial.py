@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..findings import Cause, Severity
+from ..rules.outcome import Outcome, outcome
 from .evidence import CHAIN, PATTERN, PROOF, Findings, cause
 from .vocabulary import Kind
 
@@ -13,6 +14,11 @@ if TYPE_CHECKING:
 
 _SMALL_WEIGHTS = 0.5
 """Times 1 / sqrt(inputs), the size that keeps the scale of a signal (LeCun)."""
+
+_LARGE_WEIGHTS = 7.0
+"""Times 1 / sqrt(inputs): five times what suits a ReLU (He), as rule NND804 has it."""
+_FAR_FROM_CHANCE = 10.0
+"""Times the loss at chance: N(0, 1) weights on 784 inputs start at up to 5.8."""
 
 
 def constant_init(run: Run, found: Findings) -> Cause | None:
@@ -60,7 +66,11 @@ def init_too_large(run: Run, found: Findings) -> Cause | None:
     # Weights that are too large by themselves, not only through their inputs, keep hidden units on their flat ends.
     flat = [f for f in found.of("NND203") if f.severity is not Severity.INFO]
     oversized = found.first("NND804", ratio=lambda ratio: ratio > 1)
-    if not large or not (lasting or found.of("NND305", "NND501", "NND507") or (flat and oversized)):
+    undoing = found.first("NND503", ratio=lambda ratio: (ratio or 0) > _FAR_FROM_CHANCE)
+    if undoing and (outcome(run) is Outcome.LEARNED or not large or not _large_weights(run, large.site)):
+        undoing = None
+    followed = lasting or found.of("NND305", "NND501", "NND507") or (flat and oversized) or undoing
+    if not large or not followed:
         return None
     if lasting and wrong_side:
         born = wrong_side.evidence["at_birth"]
@@ -74,12 +84,14 @@ def init_too_large(run: Run, found: Findings) -> Cause | None:
             f"The initial weights are too large: {large.site}'s pre-activations start with a standard deviation of "
             f"{large.evidence['std']:.3g}."
         )
+        if undoing:
+            sentence = f"{sentence[:-1]}, and the loss at {undoing.evidence['ratio']:.0f} × that of chance."
         layer, certainty = large.site, CHAIN if "NND503" in found else PATTERN
     return cause(
         Kind.INIT_TOO_LARGE,
         layer,
         found,
-        [*scale, *found.of("NND804", "NND204", "NND203")],
+        [*scale, *found.of("NND804", "NND204", "NND203", *(["NND509"] if undoing else []))],
         certainty,
         sentence,
         first_step=0,
@@ -109,3 +121,10 @@ def init_too_small(run: Run, found: Findings) -> Cause | None:
         first_step=0,
         help=small.help,
     )
+
+
+def _large_weights(run: Run, name: str) -> bool:
+    """Whether a layer's own weights start too large, whatever its inputs are."""
+    site = next((site for site in run.sites if site.name == name), None)
+    spread = run.series("weight.std", f"{name}.weight")
+    return bool(site and spread and site.inputs and spread.first > _LARGE_WEIGHTS / site.inputs**0.5)

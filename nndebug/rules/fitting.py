@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from ..findings import Severity, Symptom
 from ..registry import rule
@@ -52,7 +53,8 @@ def softmax_missing(run: Run) -> Iterator[Symptom]:
     """The loss takes probabilities, and the outputs are none.
 
     What it measures: whether the loss takes logarithms of the outputs as they are, while the network ends in something
-    else than softmax or sigmoid; with the range of the outputs before training.
+    else than softmax or sigmoid; with the range of the outputs before training. Of a loss that takes logarithms of
+    probabilities: what the exponentials of a sample's outputs sum to, which should be 1.
 
     Why it matters: the logarithm of a number below 0 does not exist, and where clipping guards it there is no gradient:
     training is blind for every sample whose output left the range.
@@ -64,6 +66,9 @@ def softmax_missing(run: Run) -> Iterator[Symptom]:
     References: TensorFlow documentation of `CategoricalCrossentropy`, argument `from_logits`.
     """
     fit = measured(run, "fit")
+    if fit.get("takes") == "log-probabilities":
+        yield from _no_logarithms(fit, last_site(run))
+        return
     if fit.get("takes") != "probabilities" or fit.get("output_activation") in _SQUASHING:
         return
     output = fit.get("output") or {}
@@ -79,6 +84,30 @@ def softmax_missing(run: Run) -> Iterator[Symptom]:
         evidence={"activation": fit.get("output_activation"), "loss": fit.get("loss"), **output},
         help="end in softmax for one class a sample, in sigmoid for two or several; or use the loss on logits",
     )
+
+
+def _no_logarithms(fit: Mapping[str, Any], site: str, off: float = 0.05) -> Iterator[Symptom]:
+    """Outputs that are no logarithms of probabilities, given to a loss that takes them for such."""
+    low, high = fit.get("mass") or (1.0, 1.0)
+    if abs(low - 1) <= off and abs(high - 1) <= off:
+        return
+    kind = fit.get("output_activation")
+    is_softmax = kind in _SQUASHING
+    yield Symptom(
+        site,
+        f"{fit['loss']} takes logarithms of probabilities, and the outputs are "
+        f"{f'those of a {kind}' if is_softmax else 'none'}: exp(outputs) of a sample sums to {_span(low, high)}, not to 1",
+        # The loss falls without end, or to -1: how low it gets says nothing of what was learned.
+        Severity.ERROR,
+        first_step=0,
+        evidence={"activation": kind, "loss": fit["loss"], "mass": [low, high]},
+        help=f"end in log_softmax{f' instead of {kind}' if is_softmax else ''}, or use cross-entropy on the outputs before",
+    )
+
+
+def _span(low: float, high: float) -> str:
+    one, other = f"{low:.3g}", f"{high:.3g}"
+    return one if one == other else f"{one} to {other}"
 
 
 @rule("NND005", "softmax-twice", needs=("preflight.fit",))

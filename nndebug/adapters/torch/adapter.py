@@ -71,6 +71,7 @@ class TorchAdapter:
         self._others = OtherOptimizers(optimizers, lambda: self._record.tier == 1, self._guarded)
         self._updates = Updates(self._record, self._others)
         self._backwards = Backwards(torch.autograd, self._guarded(self._on_backward))
+        self._between = nonfinite.Between(torch)
         self._with_closure = self._failed = False
         self._always: list[Any] = []
         self._once: list[Any] = []
@@ -216,9 +217,11 @@ class TorchAdapter:
         torch = self._torch
         root = tensors if isinstance(tensors, torch.Tensor) else next(iter(tensors), None)
         due = self._record.tier is not None
-        if not isinstance(root, torch.Tensor) or root.numel() != 1 or not (due or self.targets.wanting):
+        if not isinstance(root, torch.Tensor) or root.numel() != 1:
             return
-        if not self._losses.are(root, later=self.step > 0):
+        if not due:
+            self._between.loss(self.step, root)
+        if not (due or self.targets.wanting) or not self._losses.are(root, later=self.step > 0):
             return
         call = read(root)
         if call.target is None or call.output is None:
@@ -286,15 +289,44 @@ class TorchAdapter:
                 "description": describe(self.model, sites, self._order),
             }
             self.recorder.update_manifest({"sites": [site.to_json() for site in sites], "network": network})
+            if self._order and not self._compiled:
+                observe = self._guarded(lambda _, inputs: self._on_given(inputs))
+                self._always.append(self._modules[self._order[0]].register_forward_pre_hook(observe))
         judged = self.states.judge(step, self.epoch, self._record.moments, self._notes.keys)
         if judged and self.targets.changed:
             self.recorder.update_manifest(self.targets.facts())
         self.recorder.step(step, self.epoch, self._record.row)
         self._find_nonfinite(step)
 
+    def _on_given(self, inputs: Any) -> None:
+        """Looks at the input of a step that is not recorded."""
+        torch = self._torch
+        if self._record.tier is None and torch.is_grad_enabled():
+            given = next((value for value in inputs if isinstance(value, torch.Tensor)), None)
+            if given is not None:
+                self._between.given(self.step, given)
+
+    def settle(self) -> None:
+        """Judges what was seen since the last record: nothing more may come."""
+        self._lose(self._between.first(), {})
+
     def _find_nonfinite(self, step: int) -> None:
-        if any(event.get("event") == "nonfinite" for event in self.recorder.run.events):
-            return
         loss = self._record.row.get(RUN, {}).get("loss", 0.0)
-        if facts := nonfinite.first(self._record.moments, loss, self._order):
-            self.recorder.event("nonfinite", step, self.epoch, **facts)
+        found = nonfinite.first(self._record.moments, loss, self._order)
+        if not self._lose(self._between.first(), found) and found:
+            self._lose((step, False), found)
+
+    def _lose(self, at: tuple[int, bool] | None, found: dict[str, Any]) -> bool:
+        """Records where the first numbers that are not finite came up.
+
+        Args:
+            at: the step, and whether its input held them.
+            found: what the record after it says.
+        """
+        if at is None or any(event.get("event") == "nonfinite" for event in self.recorder.run.events):
+            return False
+        step, of_data = at
+        if of_data:
+            found = nonfinite.facts(self._order[0], "input.")
+        self.recorder.event("nonfinite", step, self.epoch, **(found or nonfinite.facts("loss", "loss.")))
+        return True

@@ -11,6 +11,57 @@ from ...stats import Moments
 _FORWARD = ("input.", "preactivation.", "activation.")
 
 
+class Between:
+    """Input and loss of the steps between two records: one number of each, where the tensors are.
+
+    A single NaN in the data spoils every step that follows; at the next record nobody could tell where it came from.
+
+    Args:
+        torch: the module.
+    """
+
+    def __init__(self, torch: Any) -> None:
+        self._torch = torch
+        self._given: dict[int, list[Any]] = {}
+        self._losses: dict[int, Any] = {}
+
+    def given(self, step: int, tensor: Any) -> None:
+        """Takes what the first module is given in a step."""
+        if not tensor.is_floating_point() or not tensor.numel():
+            return
+        tensor = tensor.detach()
+        if tensor.device.type == "cpu" and math.isfinite(tensor.sum()):
+            return
+        low, high = self._torch.aminmax(tensor)  # a sum may overflow
+        self._given.setdefault(step, []).extend((low, high))
+
+    def loss(self, step: int, value: Any) -> None:
+        """Takes a loss of a step: a tensor of one entry."""
+        value = value.detach().reshape(())
+        self._losses[step] = self._losses[step] + value if step in self._losses else value
+
+    def first(self) -> tuple[int, bool] | None:
+        """Where numbers were lost, and whether the input held them already; forgets all steps so far.
+
+        A loss that is finite again, as with a scaler that leaves out a step, lost nothing.
+        """
+        losses, given = self._losses, self._given
+        self._losses, self._given = {}, {}
+        if not losses:
+            return None
+        home = next(iter(losses.values())).device
+        if math.isfinite(sum(value.to(home) for value in losses.values())):
+            return None  # one transfer, and most often the only one
+        bad = [step for step, value in losses.items() if not math.isfinite(value)]
+        for step in bad:
+            if not all(map(math.isfinite, given.get(step, ()))):
+                return step, True
+        steps = list(losses)
+        while steps and steps[-1] in bad:
+            step = steps.pop()
+        return (step, False) if len(steps) < len(losses) else None
+
+
 def first(moments: Mapping[tuple[str, str], Moments], loss: float, order: Sequence[str]) -> dict[str, Any]:
     """The place of the first of them, forward before backward; empty where all are finite.
 
@@ -26,10 +77,16 @@ def first(moments: Mapping[tuple[str, str], Moments], loss: float, order: Sequen
     forward = [key for key in bad if key[1] in _FORWARD]
     # Where all layers gave finite numbers and the loss did not, gradients that are not finite come from it.
     backward = bad if math.isfinite(loss) else []
-    site, prefix = min(
-        forward or backward or [("loss", "loss.")],
-        key=lambda key: (place.get(key[0], 1 << 30), key[1] != "input."),
+    return facts(
+        *min(
+            forward or backward or [("loss", "loss.")],
+            key=lambda key: (place.get(key[0], 1 << 30), key[1] != "input."),
+        )
     )
+
+
+def facts(site: str, prefix: str) -> dict[str, Any]:
+    """The facts of an event for a place."""
     return {
         "site": site,
         "signal": prefix.removesuffix("."),

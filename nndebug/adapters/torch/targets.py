@@ -104,6 +104,8 @@ class Targets:
             **({} if self.kind in OF_CLASSES else output_facts(output)),
             **target_facts(encoded, activation),
         }
+        if self.kind == "negative_log_likelihood":
+            fit["mass"] = _mass(output)
         batch = {"sizes": {}, "awkward": 0, "coupled_layer": None, "coupled_loss": spread}
         # Not measured: the same rows twice and four times over make so much of the gradient of a sum, by definition.
         growth = [1.0, 2.0, 4.0] if self._summed else [1.0, 1.0, 1.0]
@@ -134,6 +136,13 @@ class Targets:
                 facts["class_shares"] = class_shares(encoded[:, 0].astype(np.int64), 2)
         facts["loss_at_chance"] = _chance(self.kind, encoded)
         return facts
+
+
+def _mass(output: Array) -> tuple[float, float]:
+    """What the exponentials of one sample's outputs (samples, classes, …) sum to, at least and at most."""
+    with np.errstate(over="ignore"):
+        sums = np.exp(np.asarray(output, np.float64)).sum(axis=min(1, output.ndim - 1))
+    return float(sums.min()), float(sums.max())
 
 
 def _chance(kind: str, targets: Array) -> float | None:

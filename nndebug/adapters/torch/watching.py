@@ -90,6 +90,7 @@ class TorchWatch(Session):
                 self._recorder.figures(self._adapter.epoch - 1, self._adapter.step, named_figures(facts))
             return
         self._count_time()
+        self._adapter.settle()
         self._fly()
         self._recorder.update_manifest({"looked_at": self._adapter.states.samples})
         self._recorder.epoch(self._adapter.epoch, self._adapter.step, named_figures(facts), self._arrays())
