@@ -112,9 +112,9 @@ def inspected(own: OwnModel, layers: Layers | None, target: Target | None) -> Fo
     if own.constants:
         facts["constants"] = ", ".join(own.constants)
     name = type(own.model).__name__
-    network = (
-        f"{name}: {describe(layers, own.start())}" if layers else f"{name}: {len(own.parameters)} arrays"
-    )
+    count = len(own.parameters)
+    what = describe(layers, own.start()) if layers else f"{count} array{'s' * (count != 1)}"
+    network = f"{name}: {what}"
     notes = [*own.notes, *(target.notes if target else ("No loss was found: say which, loss='quadratic'.",))]
     if layers is None:
         notes.append(

@@ -74,6 +74,60 @@ def test_an_array_without_a_gradient_leaves_the_check_unresolved_until_the_user_
     assert gradcheck(*target(worse)).exit_code == 1
 
 
+class Leaky(Gain):
+    """The slope of its leaky ReLU is trained, and kept as a number."""
+
+    def __init__(self, slope=0.2, gradient=float):
+        super().__init__()
+        self.slope, self.gradient, self.rate = slope, gradient, 0.1
+
+    def forward(self, x):
+        self.seen, self.z = x, x @ self.W1 + self.b1
+        self.a = np.where(self.z > 0, self.z, self.slope * self.z)
+        self.h = self.a * self.g
+        return self.h @ self.W2 + self.kb
+
+    def backward(self, x, y):
+        delta = (self.forward(x) - y) / len(x)
+        passed = delta @ self.W2.T
+        inner = passed * self.g * np.where(self.z > 0, 1, self.slope)
+        self.dW1, self.db1, self.dg = x.T @ inner, inner.sum(axis=0), (passed * self.a).sum(axis=0)
+        self.dW2, self.dkb = self.h.T @ delta, delta.sum(axis=0)
+        self.dslope = self.gradient(np.where(self.z > 0, 0, passed * self.g * self.z).sum())
+        self.drate = 0.0
+
+
+def test_a_trained_number_that_is_no_array_is_told():
+    for gradient in (float, np.array, np.float64):
+        result = gradcheck(*target(Leaky(gradient=gradient)))
+        assert result.exit_code == 3, result
+        assert verdicts(result)["slope"] is Verdict.UNRESOLVED
+        assert "slope is a number that changes the output and has a gradient" in str(result)
+        assert "write it as np.array(0.2), or say --constant slope." in str(result)
+        assert not any("rate" in note for note in result.notes)
+        assert gradcheck(*target(Leaky(gradient=gradient)), constant="slope")
+    array = gradcheck(*target(Leaky(np.array(0.2), np.array)))
+    assert array and verdicts(array)["slope"] is Verdict.AGREES
+
+
+def test_one_array_is_no_arrays():
+    class One(Moves):
+        def __init__(self):
+            super().__init__()
+            self.K = np.eye(5)
+
+        def backward(self, x, y):
+            return {"weights": np.zeros((7, 5))}
+
+        train_step = None
+
+        def forward(self, x):
+            return np.sinh((x - self.mean) @ self.weights)
+
+    model, x, _ = target(One())
+    assert str(inspect(model, x, np.eye(5)[np.arange(9) % 5])).startswith("One: 1 array\n")
+
+
 def test_naming_one_parameter_takes_no_other_out():
     result = gradcheck(*target(Gain(wrong="b1")), weight="W2")
     assert set(verdicts(result)) == set(NAMES)

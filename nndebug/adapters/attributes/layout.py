@@ -78,7 +78,7 @@ def named(given: object) -> list[str]:
     return [str(name) for name in given] if isinstance(given, list | tuple | set) else [str(given)]
 
 
-def chosen(tensors: Mapping[Path, Array], words: object) -> list[Path]:
+def chosen(tensors: Mapping[Path, object], words: object) -> list[Path]:
     """The arrays that the user means by a name: `weights`, `layers[0].W`, or the last word of many paths.
 
     Raises:

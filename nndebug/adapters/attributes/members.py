@@ -38,6 +38,16 @@ def arrays(root: Any) -> dict[Path, Array]:
     return {path: value for path, value in walk(root) if value.dtype.kind == FLOATS}
 
 
+def numbers(root: Any) -> dict[Path, float]:
+    """The floating-point numbers that are no arrays, by path."""
+    found: dict[Path, float] = {}
+    for path, holder in _reach(root):
+        for step, value in _children(holder):
+            if isinstance(value, float | np.floating) and not isinstance(holder, np.ndarray):
+                found[*path, step] = float(value)
+    return found
+
+
 def fetch(root: Any, path: Path) -> Any:
     """What lies at a path now.
 

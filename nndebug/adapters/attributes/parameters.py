@@ -17,7 +17,7 @@ import numpy as np
 from ...errors import UserError
 from ...signals import Array
 from .layout import chosen, named_parameter
-from .members import Path, arrays, fetch, kept, name_of, number_of, store, words_of
+from .members import Path, arrays, fetch, kept, name_of, number_of, numbers, store, words_of
 from .model import OwnModel
 from .names import is_constant, is_gradient
 from .sources import gradient_of, match_gradients, spare_gradients
@@ -63,7 +63,7 @@ def members_of(own: OwnModel, given: Mapping[str, object]) -> Members:
     """
     before = arrays(own.model)
     listed = _listed(before, given, "weight", "bias")
-    none = _listed(before, given, "constant")
+    none = _listed(before | numbers(own.model), given, "constant")
     reached: set[Path] = set()
     rng = np.random.default_rng(0)
     # Zero weights hide those below them and silent units those above: the test is whether the code reads an array
@@ -127,14 +127,21 @@ def settle_parameters(own: OwnModel, members: Members, gradient: object) -> None
         own.parameters = {path: value for path, value in everything.items() if path in taken}
         match_gradients(own, gradient)
     _drop_doubtful(own, members, moved)
+    single = {p: v for p, v in _trained_numbers(own, spare).items() if p not in members.none}
     own.carried = [p for p in members.felt if p in changed and p not in own.parameters and p not in moved]
     _tell(own, members, moved, unused)
+    for path, number in single.items():
+        own.doubtful[path] = np.array(number)
+        own.notes.append(
+            f"{name_of(path)} is a number that changes the output and has a gradient, and only arrays are checked: "
+            f"write it as np.array({number:g}), or say --constant {shlex.quote(name_of(path))}."
+        )
 
 
 # --- what forward does ----------------------------------------------------------------------------------------------
 
 
-def _listed(before: Mapping[Path, Array], given: Mapping[str, object], *words: str) -> list[Path]:
+def _listed(before: Mapping[Path, object], given: Mapping[str, object], *words: str) -> list[Path]:
     found: list[Path] = []
     for word in words:
         if given.get(word):
@@ -151,7 +158,7 @@ def _is_felt(own: OwnModel, path: Path, rng: np.random.Generator) -> bool:
             x = own.x
             before = own.output(x)
     with kept(own.model):
-        value = fetch(own.model, path)
+        value = np.asarray(fetch(own.model, path))
         size = float(np.abs(value).max(initial=0.0)) or 1.0
         store(own.model, path, value + 0.5 * size * rng.normal(size=value.shape))
         try:
@@ -265,6 +272,21 @@ def _is_unused(own: OwnModel, members: Members, path: Path) -> bool:
 def _family(path: Path) -> tuple[object, ...]:
     """A path without its numbers: `layers[#].W#`."""
     return tuple("#" if isinstance(key, int) else re.sub(r"\d+", "#", str(key)) for _, key in path)
+
+
+def _trained_numbers(own: OwnModel, spare: Mapping[tuple[str, Path], Array]) -> dict[Path, float]:
+    """Numbers that are no arrays, on which the output depends and for which there is a gradient."""
+    with kept(own.model):
+        count = len(own.x) if own.batched else 1
+        own.run_backward(own.x[:count], own.y[:count])
+        after = [("attribute", path) for path in numbers(own.model) if is_gradient(words_of(path))]
+    gradients = dict.fromkeys([*after, *spare], np.empty(0))
+    found = {p: v for p, v in numbers(own.model).items() if gradient_of(p, gradients) is not None}
+    return {
+        p: v
+        for p, v in found.items()
+        if not is_gradient(words_of(p)) and _is_felt(own, p, np.random.default_rng(0))
+    }
 
 
 def _by_moving(own: OwnModel) -> bool:

@@ -34,7 +34,7 @@ from .updates import check_updates
 MOST_SAMPLES = 16
 """Samples that are looked at one by one."""
 
-NO_GRADIENT = "it changes the output, and no gradient of it was found"
+NOT_CHECKED = "the output depends on it, and its gradient could not be checked"
 
 
 def gradcheck_own(
@@ -87,7 +87,7 @@ def _checked(own: OwnModel, word: str | None, samples: int | None, seed: int, ex
     if result.faults and all(row.verdict is Verdict.UNRESOLVED for row in rows):
         rows = []  # the notes say why it could not be run, and the gradients come first
     name = type(own.model).__name__
-    doubtful = [unresolved("", name_of(p), "", v.size, NO_GRADIENT) for p, v in own.doubtful.items()]
+    doubtful = [unresolved("", name_of(p), "", v.size, NOT_CHECKED) for p, v in own.doubtful.items()]
     return replace(
         result,
         network=f"{name}: {result.network}",
