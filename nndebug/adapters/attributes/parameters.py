@@ -63,7 +63,7 @@ def members_of(own: OwnModel, given: Mapping[str, object]) -> Members:
     """
     before = arrays(own.model)
     listed = _listed(before, given, "weight", "bias")
-    none = _listed(before | numbers(own.model), given, "constant")
+    none = _listed({**before, **numbers(own.model)}, given, "constant")
     reached: set[Path] = set()
     rng = np.random.default_rng(0)
     # Zero weights hide those below them and silent units those above: the test is whether the code reads an array
