@@ -250,7 +250,7 @@ def free_place(chart: Chart, across: Axis, up: Axis, place: float, label: str) -
             if (place < 0.12 and not below) or (place > 0.85 and below):
                 continue
             # A curve that runs along the line itself passes beside the words.
-            low, high = (place + 0.03, place + 0.16) if below else (place - 0.16, place - 0.03)
+            low, high = (place + 0.015, place + 0.16) if below else (place - 0.16, place - 0.015)
             tried.append((_hidden(points, share * (1 - width), width, low, high), end, below))
     return min(tried, key=lambda found: found[0])[1:]
 

@@ -154,8 +154,12 @@ def shorten(text: str, limit: int) -> str:
     """
     if len(text) <= limit:
         return text
-    kept = text[: limit - 1]  # a blank at its end is one before the ellipsis
-    kept = kept.rsplit(" ", 1)[0] if " " in kept.strip() else kept[:-1]
+    kept = text[: limit - 1]
+    if " " not in kept.strip():
+        return kept + "…"
+    kept = kept.rsplit(" ", 1)[0]
+    if kept.count("(") > kept.count(")") and (before := kept[: kept.rindex("(")].rstrip()):
+        kept = before  # half a remark in brackets says less than none
     kept = re.sub(r"(?<=\S)( [a-z]{1,3})+$", "", kept)
     return kept.rstrip(" ,;:.(") + "\u00a0…"
 

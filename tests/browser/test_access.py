@@ -7,6 +7,9 @@ import unicodedata
 from pathlib import Path
 
 import pytest
+from report.hostile import result_of, run_of
+
+from nndebug.report import build, html
 
 from .conftest import trained
 
@@ -148,3 +151,13 @@ def test_the_first_screen_tells_the_story(browser, page, request):
 def test_the_first_screen_of_every_demo_tells_the_story(browser, fault, tmp_path):
     browser.open(trained(tmp_path / fault, fault))
     assert max(ends(browser).values()) <= 800, ends(browser)
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_an_endless_name_does_not_widen_the_page(browser, width, tmp_path):
+    name = "x" * 10_000
+    page = html.write(
+        build(run_of(name, [1.0, 0.5] * 30), result_of(name, {"unit_map": name})), tmp_path / "x.html"
+    )
+    browser.open(page, width=width)
+    assert browser.js("return document.documentElement.scrollWidth") <= width
