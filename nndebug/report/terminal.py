@@ -64,7 +64,8 @@ def _cause(cause: Cause, findings: Sequence[Finding], severity: Severity | None,
     _headline(cause.sentence, severity, clean(cause.kind, 60) + certainty, console)
     _findings(findings, severity, console)
     if cause.supports:
-        _labelled("for", "; ".join(clean(s, 300) for s in cause.supports), console)
+        reasons = "; ".join(clean(s, 300) for s in cause.supports)
+        _labelled("for", f"{reasons}; × = how much surer", console)
     if cause.certainty > 0 and cause.against:
         _labelled("against", "; ".join(clean(a, 300) for a in cause.against), console)
     for text in cause.tried:

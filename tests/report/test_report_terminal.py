@@ -80,3 +80,11 @@ def test_colour_only_where_it_is_wanted(monkeypatch):
     assert "\x1b[1;31m▲" in _print(sample.sick_result(), force_terminal=True, color_system="standard")
     monkeypatch.setenv("NO_COLOR", "1")
     assert "31m" not in _print(sample.sick_result(), force_terminal=True)
+
+
+def test_what_speaks_for_a_cause_says_what_its_factors_are():
+    result = sample.sick_result()
+    cause = dataclasses.replace(result.causes[0], supports=("rate > 2 (×5.1)", "dead at step 1 (×3)"))
+    shown = _print(dataclasses.replace(result, causes=(cause,)))
+    assert "  for      rate > 2 (×5.1); dead at step 1 (×3); × = how much surer\n" in shown
+    assert "how much surer" not in _print(result)
