@@ -74,9 +74,15 @@ class Look:
                 rows.setdefault(site, {})["probe.silent_units"] = int((~fired).sum())
         return rows
 
-    def dead(self) -> dict[str, dict[str, float]]:
-        """Site → units that fired for none of the samples, as the first look of all says which are dead since birth."""
-        return {site: {"probe.dead_units": int((~fired).sum())} for site, fired in self.fired.items()}
+    def dead(self, before: Look | None = None) -> dict[str, dict[str, float]]:
+        """Site → how many units fired for none of the samples, nor for those of the look before.
+
+        Of the first look of all: those that are dead since birth.
+        """
+        silent = {site: ~fired for site, fired in self.fired.items()}
+        if before is not None:
+            silent = {site: units & ~before.fired.get(site, ~units) for site, units in silent.items()}
+        return {site: {"probe.dead_units": int(units.sum())} for site, units in silent.items()}
 
     def to_json(self) -> dict[str, Any]:
         """Plain data; units are packed, eight to a byte."""

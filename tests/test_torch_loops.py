@@ -147,6 +147,19 @@ def test_a_compiled_model(backend, digits):
     assert run.steps == 60 and run.has("update_ratio", "0.weight") and kinds(watching) == []
 
 
+@pytest.mark.parametrize("rate", [0.1, 0.0])
+def test_of_a_compiled_model_the_loss_tells_whether_it_learns(rate, digits):
+    """Its modules run without hooks: how many samples were seen only the loss tells."""
+    model = torch.compile(mlp(), backend="eager")
+    optimizer = torch.optim.SGD(model.parameters(), rate)
+    with nndebug.watch(model, optimizer=optimizer, strict=True) as watching:
+        plain_loop(digits, 400)(model, optimizer)
+    torch._dynamo.reset()
+    loss = watching.run.series("probe.loss")
+    assert loss.steps[-1] > 300 and (loss.last < 0.5 * loss.first) == (rate > 0)
+    assert bool(watching.result.causes) == (rate == 0), watching.result.verdict
+
+
 class Twice(nn.Module):
     """One module that runs twice in a pass."""
 
@@ -412,6 +425,8 @@ def test_a_generator_and_its_judge_have_their_own_losses():
         expected = [told[name][step] for step in loss.steps]
         np.testing.assert_allclose(loss.values, expected, rtol=1e-6, err_msg=name)
         assert len(loss) > 50 and session.run.steps == 60
+        # What the generator's loss leaves in the judge's gradients is cleared before the judge's own.
+        assert "NND404" in session.result.passed and not session.result.causes, session.result.verdict
     for one, other in zip(alone, models):
         assert all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters()))
     assert torch.autograd.backward.__module__ == "torch.autograd"

@@ -184,6 +184,22 @@ class TestClassics:
         # It learns in spite of it: a note, and no alarm.
         assert [(f.code, f.evidence["what"]) for f in result.findings] == [("NND407", "mode")]
 
+    @pytest.mark.parametrize("forgets", [True, False])
+    def test_who_evaluates_and_does_not_go_back_to_training(self, forgets, digits):
+        torch.manual_seed(1)
+        model = Convolutional()
+        optimizer = torch.optim.SGD(model.parameters(), 0.1)
+        with nndebug.watch(model, optimizer=optimizer, strict=True) as watching:
+            for _ in range(4):
+                train(model, optimizer, digits, steps=45)
+                model.eval()
+                model(digits[0])  # with gradients: also who forgets `no_grad` trains on in the right mode
+                if not forgets:
+                    model.train()
+        found = [f for f in watching.result.findings if f.code == "NND407"]
+        assert [(f.evidence["what"], f.first_step) for f in found] == ([("mode", 45)] if forgets else [])
+        assert not forgets or "since step 45" in found[0].message
+
     def test_functional_activations_and_losses_bound_early_are_seen_too(self, digits):
         class Functional(nn.Module):
             def __init__(self):
@@ -220,6 +236,13 @@ class TestClassics:
             nn.init.zeros_(parameter)
         result = self.diagnosed(model, digits, steps=400)
         assert (result.causes[0].kind, result.causes[0].layer) == ("constant_init", "0"), result.verdict
+
+    def test_what_killed_all_units_is_not_called_alive(self, digits):
+        model = mlp()
+        result = self.diagnosed(model, digits, torch.optim.SGD(model.parameters(), 20.0), steps=400)
+        dead = next(f for f in result.findings if f.code == "NND201")
+        assert dead.evidence["dead"] >= 24 and result.causes[0].kind == "lr_too_high"
+        assert not any("dying ReLU" in note for note in result.causes[0].against + result.causes[0].ruled_out)
 
     def test_a_rate_that_is_too_high(self, digits):
         model = mlp()

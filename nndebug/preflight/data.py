@@ -12,6 +12,8 @@ from .subject import NotApplicable, Subject
 
 ROWS = 1024
 """Rows that statistics of columns are taken from."""
+COLUMNS = 64
+"""Columns that are sorted at a time: copies of all of them would be the largest arrays of a small training."""
 NORMALISING = ("batch_norm", "layer_norm")
 """Kinds of layers that take the scale of their inputs away."""
 BLOCK = 64
@@ -36,7 +38,7 @@ def input_facts(x: Array, normalised: bool) -> dict[str, Any]:
     first = _first_bad_row(x)
     with np.errstate(all="ignore"):
         std, mean = some.std(axis=0), some.mean(axis=0)
-        largest = np.abs(some).max(axis=0)
+        largest = np.maximum(some.max(axis=0), -some.min(axis=0))
     varying = std > 1e-12 * np.maximum(largest, 1e-300)
     stds = np.sort(std[varying & np.isfinite(std)])
     found: dict[str, Any] = {
@@ -60,7 +62,7 @@ def input_facts(x: Array, normalised: bool) -> dict[str, Any]:
             "scale_ratio": _ratio(some[:, varying]),
             "mean_median": float(np.median(mean[varying])),
         }
-        found["levels"] = _levels(some[:, varying])
+        found["levels"] = _levels(some[:256][:, varying])
     return found
 
 
@@ -77,15 +79,21 @@ def _first_bad_row(x: Array) -> int | None:
 
 def _ratio(values: Array) -> float:
     """Largest over smallest scale of the columns, by the size of the entries that are not zero."""
+    blocks = [_scales(values[:, start : start + COLUMNS]) for start in range(0, values.shape[1], COLUMNS)]
+    scale = np.concatenate(blocks) if blocks else np.empty(0)
+    return float(scale.max() / scale.min()) if len(scale) else 1.0
+
+
+def _scales(values: Array) -> Array:
+    """Median size of the entries of every column that are numbers and not zero, where it is finite and there are any."""
     sizes = np.sort(np.abs(values), axis=0)  # NaN last
     zeros = np.count_nonzero(values == 0, axis=0)
     known = len(sizes) - np.count_nonzero(np.isnan(values), axis=0)
     columns = np.arange(sizes.shape[1])
     # The middle of what is between, or the mean of the two in the middle.
     low, high = (np.minimum((zeros + known - side) // 2, len(sizes) - 1) for side in (1, 0))
-    scale = (0.5 * (sizes[low, columns] + sizes[high, columns]))[known > zeros]
-    scale = scale[np.isfinite(scale) & (scale > 0)]
-    return float(scale.max() / scale.min()) if len(scale) else 1.0
+    scale: Array = (0.5 * (sizes[low, columns] + sizes[high, columns]))[known > zeros]
+    return scale[np.isfinite(scale) & (scale > 0)]
 
 
 def _looks_like_an_image(values: Array) -> bool:
@@ -97,7 +105,7 @@ def _looks_like_an_image(values: Array) -> bool:
 
 def _levels(values: Array) -> dict[str, Any] | None:
     """The grid on which all values lie, if they are multiples of one step: 256 levels of 1/255 are 8-bit pixels."""
-    distinct = np.unique(values[:256])
+    distinct = np.unique(values)
     if not 2 < len(distinct) <= 257 or distinct[0] < 0:
         return None
     gaps = np.diff(distinct)

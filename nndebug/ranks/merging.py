@@ -122,9 +122,11 @@ class Merging:
             for site, figures in look.figures().items():
                 row.setdefault(site, {}).update(figures)
             yield self._row("probe", step, row)
-        full = [step for step, look in self._looks.items() if look.rows >= ROWS]
-        if full:
-            yield self._row("probe", 0, self._looks[min(full)].dead())
+        before: Look | None = None
+        for step, look in sorted(self._looks.items(), key=lambda item: item[0]):
+            if look.rows >= ROWS:
+                yield self._row("probe", step if before else 0, look.dead(before))
+                before = look
         for step, row in self._apart.figures().items():
             yield self._row("probe", step, row)
         for (epoch, step), table in self._told.items():

@@ -301,7 +301,8 @@ def loop_order(run: Run, *, moved: float = 1e-6, times: int = 3) -> Iterator[Sym
     """The parts of a training step come in the wrong order, or in the wrong mode.
 
     What it measures: at the first five steps, whether the backward pass came between forward pass and update; whether the
-    parameters stayed as they were in between; and whether dropout and batch normalisation were in training mode.
+    parameters stayed as they were in between; and whether dropout and batch normalisation were in training
+    mode (of a PyTorch model: at every recorded step).
 
     Why it matters: an update before its backward pass uses the last batch's gradient; parameters that change in between
     make the gradient one of other weights; evaluation mode switches off what dropout and normalisation are there for.
@@ -322,11 +323,18 @@ def loop_order(run: Run, *, moved: float = 1e-6, times: int = 3) -> Iterator[Sym
     for series, bad, what, message in checks:
         if np.count_nonzero(bad) < times:
             continue
+        first = int(series.steps[bad][0])
+        since = what == "mode" and first > 0 and bool(bad[-1])
+        where = (
+            f"since step {first:,}"
+            if since
+            else f"at {np.count_nonzero(bad)} of {len(series)} steps looked at"
+        )
         yield Symptom(
             "run",
-            f"{message} (at {np.count_nonzero(bad)} of the first {len(series)} steps)",
+            f"{message} ({where})",
             severity(run, learned=Severity.INFO) if what == "mode" else Severity.ERROR,
-            first_step=int(series.steps[bad][0]),
+            first_step=first,
             last_step=run.steps,
             evidence={"what": what},
             help="forward, loss, backward, update, in training mode",

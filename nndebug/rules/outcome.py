@@ -70,8 +70,8 @@ def not_learning(run: Run, most: float = NOT_LEARNED, steps: int = MIN_STEPS) ->
     """Best probe loss as a share of the loss at chance, if that is too high after enough steps and an epoch."""
     chance, loss = run.manifest.get("loss_at_chance"), run.series("probe.loss")
     finished_epoch = any(epoch.number > 0 for epoch in run.epochs)
-    if not chance or not loss or run.steps < steps or not finished_epoch:
-        return None
+    if not chance or not loss or run.steps < steps or not finished_epoch or loss.steps[-1] == 0:
+        return None  # of a state before any update nothing follows
     best = loss.minimum / chance
     return best if math.isnan(best) or best > most else None
 

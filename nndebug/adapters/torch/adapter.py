@@ -28,7 +28,7 @@ from .targets import Targets
 from .updates import Updates
 
 UNCLEARED = 4
-"""So many first steps are asked whether the gradients were the batch's own, and the mode the right one."""
+"""So many first steps are asked whether the gradients were the batch's own."""
 OF_THE_MODE = ("batch_norm", "dropout", "dropout1d", "dropout2d", "dropout3d", "alphadropout")
 """Kinds of modules that compute something else in training than in evaluation."""
 
@@ -129,6 +129,7 @@ class TorchAdapter:
         """Attaches what the step that comes now is to be observed by."""
         tier = self.recorder.schedule.tier(self.step)
         self._record.begin(tier)
+        self._saw_batch = False
         if tier is None:
             return
         for part in (self._notes, self._losses, self._others, self._origins, self._shifts):
@@ -179,13 +180,11 @@ class TorchAdapter:
                 observe = self._guarded(lambda gradient: record.ask(name, "output_gradient.", gradient))
                 output.register_hook(observe)
         if self.step < UNCLEARED:
-            evaluating = float(self._has_modes and not self.model.training)
-            record.values(RUN).update(
-                {"replay.moved": 0.0, "replay.no_backward": 0.0, "replay.evaluating": evaluating}
-            )
+            record.values(RUN).update({"replay.moved": 0.0, "replay.no_backward": 0.0})
 
     def _on_batch(self, name: str, given: Any) -> None:
         """What the first module of the model is given."""
+        self._saw_batch = True
         if self._rank:
             self._notes.saw(given)
         self.states.window.rows += len(given) if given.ndim else 0
@@ -237,12 +236,18 @@ class TorchAdapter:
         """Takes a loss that the update is made of."""
         self._record.loss(loss.value, loss.size)
         self.states.window.loss(loss)
+        if not self._saw_batch:  # the modules run without hooks: only the loss tells of samples
+            self.states.window.rows += loss.size
 
     def _before_step(self, with_closure: bool) -> None:
         started = time.perf_counter()
         if self._record.tier is not None:
             rate = self.optimizers[0].param_groups[0].get("lr", 0.0)
             self._record.values(RUN)["learning_rate"] = float(rate)
+            if self._has_modes or self.step < UNCLEARED:
+                # At every record: who evaluates after an epoch may not go back to training.
+                evaluating = self._has_modes and not self.model.training
+                self._record.values(RUN)["replay.evaluating"] = float(evaluating)
             self._updates.begin(self.parameters())
             self._with_closure = with_closure
             if not with_closure:

@@ -30,11 +30,12 @@ class Cleared:
     def added(self, name: str, parameter: Any, gradient: Any) -> None:
         """Takes what a backward pass is about to add to a parameter's gradient."""
         own = self._some(gradient)
-        if name in self._own:  # several passes before one update: accumulation
+        found = None if parameter.grad is None else self._some(parameter.grad)
+        cleared = found is None or not bool(found.any())
+        if name in self._own and not cleared:  # several passes before one update: accumulation
             own = own + self._own[name]
-        else:
-            held = parameter.grad
-            self._held[name] = self._torch.zeros_like(own) if held is None else self._some(held)
+        else:  # the first pass, or one after a pass that was for another model, and cleared
+            self._held[name] = self._torch.zeros_like(own) if found is None else found
         self._own[name] = own
 
     def compare(self, parameters: Mapping[str, Any]) -> dict[str, float]:

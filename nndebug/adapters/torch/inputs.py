@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ...preflight.data import NORMALISING, ROWS, input_facts
+from ...look import ROWS
+from ...preflight.data import NORMALISING, input_facts
 from ...signals import Array
 from ...stats import Moments
 

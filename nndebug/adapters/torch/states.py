@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ...look import ROWS
+from ...look import ROWS, Look
 from ...recorder import Recorder
 from ...signals import Array
 from ...stats import Moments
@@ -38,6 +38,7 @@ class States:
         self._rows = ROWS / (rank.world if rank else 1)
         self._fired_at: dict[str, Any] = {}
         self._since: int | None = None
+        self._look: Look | None = None
 
     @property
     def full(self) -> bool:
@@ -82,8 +83,9 @@ class States:
                 )
         self._recorder.probe(step, epoch, rows)
         if self.full:
-            if not self.last.rows and not self._rank:  # those of several ranks are counted together
-                self._recorder.probe(0, epoch, look.dead())
+            if not self._rank:  # those of several ranks are counted together
+                self._recorder.probe(step if self._look else 0, epoch, look.dead(self._look))
+            self._look = look
             self._since = self.last.first if self.last.rows else None
             self.last, self.window = self.window, Window(first=step + 1)
         return True

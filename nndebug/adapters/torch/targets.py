@@ -145,17 +145,26 @@ def _mass(output: Array) -> tuple[float, float]:
     return float(sums.min()), float(sums.max())
 
 
+_NO_CHANCE = 1e-9
+"""Targets that are all the same have a loss at chance of 0: how far a loss is below that nobody can say."""
+
+
 def _chance(kind: str, targets: Array) -> float | None:
-    """The mean loss of the best constant output, averaged over outputs as PyTorch's losses are: (samples, outputs)."""
+    """The mean loss of the best constant output, averaged over outputs as PyTorch's losses are: (samples, outputs).
+
+    None where it is not known, or the targets so far are all the same, as those of one half of a discriminator's batches.
+    """
     y = np.asarray(targets, np.float64)
-    if kind == "quadratic":
-        return float(y.var(axis=0).mean())
-    if kind == "absolute_error":
-        return float(np.abs(y - np.median(y, axis=0)).mean())
     shares = np.clip(y.mean(axis=0), 1e-300, 1)
-    if kind in OF_CLASSES:
-        return float(-(shares * np.log(shares)).sum())
-    if kind in OF_TWO:
-        others = np.clip(1 - shares, 1e-300, 1)
-        return float(-(shares * np.log(shares) + others * np.log(others)).mean())
-    return None
+    others = np.clip(1 - shares, 1e-300, 1)
+    if kind == "quadratic":
+        chance = float(y.var(axis=0).mean())
+    elif kind == "absolute_error":
+        chance = float(np.abs(y - np.median(y, axis=0)).mean())
+    elif kind in OF_CLASSES:
+        chance = float(-(shares * np.log(shares)).sum())
+    elif kind in OF_TWO:
+        chance = float(-(shares * np.log(shares) + others * np.log(others)).mean())
+    else:
+        return None
+    return chance if chance > _NO_CHANCE else None
