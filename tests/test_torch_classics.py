@@ -243,7 +243,7 @@ class TestALayerThatNeverRuns:
         assert "NND803" in {f.code for f in found.findings if f.site == "hidden2"}
         assert first(found) == ("frozen_parameters", "hidden2"), found.verdict
         assert found.verdict.startswith("A part of the network is never used: hidden2")
-        assert found.run["network"]["description"] == "64 → 30 → 30 → 10"
+        assert found.run["network"]["description"] == "64 → 30 relu → 30 relu → 10"
 
     def test_attention_runs_its_output_layer_without_calling_it(self, digits):
         class Attending(nn.Module):

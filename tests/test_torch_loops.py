@@ -184,7 +184,8 @@ def plain_loop(digits, steps=120):
 
 def test_a_module_used_twice(digits):
     torch.manual_seed(1)
-    watching = both(Twice, plain_loop(digits, 1500))
+    # At a rate of 0.5 it learns too, with 22 of its 30 first units dead.
+    watching = both(Twice, plain_loop(digits, 1500), lambda model: torch.optim.SGD(model.parameters(), 0.1))
     assert kinds(watching) == []
     torch.manual_seed(1)
     seen = []

@@ -14,6 +14,7 @@ from ...recorder import Recorder
 from ...signals import MOVED, RUN
 from . import nonfinite
 from .cleared import Cleared
+from .functional import Applied, applied
 from .inputs import Inputs
 from .losses import Backwards, LossCall, read
 from .modules import activation_of, describe, describe_sites, kind_of, named, own_parameters, plain
@@ -64,6 +65,8 @@ class TorchAdapter:
         self._modules = dict(named(model))
         self._order: list[str] = []
         self._follows: dict[str, str] = {}
+        self._functions: dict[str, str] = {}
+        self._nodes: dict[Any, str] = {}
         self._origins, self._shifts = Origins(), Shifts(torch, rank.world if rank else 1)
         self._cleared, self._losses = Cleared(torch), OwnLosses(torch, model)
         self._rank, self._notes = rank, RankNotes(torch)
@@ -134,6 +137,7 @@ class TorchAdapter:
             return
         for part in (self._notes, self._losses, self._others, self._origins, self._shifts):
             part.begin()
+        self._nodes = {}
         if not self._compiled:  # a hook inside would make the compiler compile again
             for name, module in self._modules.items():
                 if self._is_observed(module):
@@ -176,6 +180,7 @@ class TorchAdapter:
             self._on_activation(name, activation, maker, output)
         elif own_parameters(module):
             self._ask(name, "preactivation.", output)
+            self._nodes[output.grad_fn] = name
             if output.requires_grad and record.tier == 1:
                 observe = self._guarded(lambda gradient: record.ask(name, "output_gradient.", gradient))
                 output.register_hook(observe)
@@ -199,10 +204,19 @@ class TorchAdapter:
             self._follows.setdefault(host, name)
         if host is None and name in self._follows.values():
             return  # it follows a layer elsewhere, and nothing that is known here
-        site = host if host in self._follows else name
+        self._take_activation(host if host in self._follows else name, kind, output)
+
+    def _on_function(self, found: Applied) -> None:
+        """An activation that is no module counts for the layer that it follows, too; the first step says which it is."""
+        if self.step == 0 and found.site not in self._follows:
+            self._functions.setdefault(found.site, found.kind)
+        if self._functions.get(found.site) == found.kind and found.values is not None:
+            self._take_activation(found.site, found.kind, found.values)
+
+    def _take_activation(self, site: str, kind: str, values: Any) -> None:
         if self._record.tier == 1:
-            self._record.ask(site, "activation.", output)
-        self.states.activation(site, kind, output.detach(), kind_of(self._modules[site]), self.step)
+            self._record.ask(site, "activation.", values)
+        self.states.activation(site, kind, values.detach(), kind_of(self._modules[site]), self.step)
 
     def _ask(self, site: str, prefix: str, tensor: Any) -> None:
         """Asks for moments where this step's row or the state before it is made of them, else whose NaN it would be."""
@@ -229,6 +243,8 @@ class TorchAdapter:
         self._shifts.stop()
         if due:
             self._losses.take(call)
+            for found in applied(root, self._nodes):
+                self._on_function(found)
             if self._rank:
                 self._notes.backward()
 
@@ -288,7 +304,7 @@ class TorchAdapter:
 
     def _write(self, step: int) -> None:
         if step == 0:
-            sites = describe_sites(self.model, self._order, self._follows)
+            sites = describe_sites(self.model, self._order, self._follows, self._functions)
             network = {
                 **self.recorder.run.manifest["network"],
                 "description": describe(self.model, sites, self._order),

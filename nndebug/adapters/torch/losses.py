@@ -115,11 +115,11 @@ def read(root: Any) -> LossCall:
     node, passed = _find(root.grad_fn)
     if node is None:
         return LossCall("", None, None, "linear", root)
-    kind = KINDS[_name(node)]
+    kind = KINDS[node_name(node)]
     output, target = _given(getattr(node, "_saved_self", None)), _given(getattr(node, "_saved_target", None))
     below = node.next_functions[0][0] if node.next_functions else None
     if kind == "cross_entropy":
-        if below is not None and _name(below) == "LogSoftmaxBackward":
+        if below is not None and node_name(below) == "LogSoftmaxBackward":
             below = below.next_functions[0][0]
         else:
             kind = "negative_log_likelihood"
@@ -137,7 +137,7 @@ def _summed(node: Any, passed: tuple[Any, ...]) -> bool:
     for one in passed:
         if type(one).__name__ == _TOTAL:
             total = True
-        elif _name(one).removesuffix("Backward") not in (*_PASSED_OVER, *_ADDED):
+        elif node_name(one).removesuffix("Backward") not in (*_PASSED_OVER, *_ADDED):
             return False
     return total
 
@@ -159,7 +159,7 @@ def _find(node: Any) -> tuple[Any, tuple[Any, ...]]:
         if not waiting:
             break
         node, passed = waiting.popleft()
-        if _name(node) in KINDS:
+        if node_name(node) in KINDS:
             return node, passed
         following = (one for one, _ in getattr(node, "next_functions", ()) if one is not None)
         waiting.extend((one, (*passed, node)) for one in following)
@@ -167,11 +167,11 @@ def _find(node: Any) -> tuple[Any, tuple[Any, ...]]:
 
 
 def _activation(node: Any) -> str:
-    while node is not None and _name(node).removesuffix("Backward") in _PASSED_OVER:
+    while node is not None and node_name(node).removesuffix("Backward") in _PASSED_OVER:
         node = node.next_functions[0][0] if node.next_functions else None
-    return ACTIVATIONS.get(_name(node), "linear")
+    return ACTIVATIONS.get(node_name(node), "linear")
 
 
-def _name(node: Any) -> str:
+def node_name(node: Any) -> str:
     """The name of a node without the number of its version."""
     return type(node).__name__.rstrip("0123456789")

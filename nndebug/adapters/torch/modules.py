@@ -69,18 +69,26 @@ def named(model: Any) -> Iterator[tuple[str, Any]]:
         yield plain(name) or type(module).__name__.lower(), module
 
 
-def describe_sites(model: Any, order: list[str], follows: dict[str, str]) -> tuple[Site, ...]:
+def describe_sites(
+    model: Any, order: list[str], follows: dict[str, str], functions: dict[str, str]
+) -> tuple[Site, ...]:
     """The sites in the order in which they ran.
 
     Args:
         model: the module.
-        order: names of the modules in the order of their first run; the others come last.
+        order: names of the modules in the order of their first run. Those with parameters that did not run come last, other
+            activations are none of the model's then; nothing is left out if none is known to have run.
         follows: module with parameters → the activation module that follows it, and shares its name.
+        functions: module with parameters → kind of the activation that follows it and is no module.
     """
     modules = dict(named(model))
-    kinds = {host: activation_of(modules[name]) for host, name in follows.items()}
+    kinds = functions | {host: kind_of(modules[name]) for host, name in follows.items()}
     place = {name: number for number, name in enumerate(order)}
-    names = [name for name, module in modules.items() if own_parameters(module) or activation_of(module)]
+    names = [
+        name
+        for name, module in modules.items()
+        if own_parameters(module) or (activation_of(module) and (name in place or not order))
+    ]
     names.sort(key=lambda name: place.get(name, len(place)))
     return tuple(
         Site(

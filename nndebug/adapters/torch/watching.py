@@ -162,7 +162,7 @@ def _optimizers(torch: Any, optimizer: Any) -> tuple[Any, ...]:
 
 
 def _manifest(torch: Any, model: Any, optimizers: tuple[Any, ...], loss: Any) -> dict[str, Any]:
-    sites = describe_sites(model, [], {})
+    sites = describe_sites(model, [], {}, {})
     parameters = [p for p in model.parameters() if type(p).__name__ != "UninitializedParameter"]
     first = optimizers[0]
     group = first.param_groups[0]
