@@ -312,7 +312,9 @@ class TorchAdapter:
             self.recorder.update_manifest({"sites": [site.to_json() for site in sites], "network": network})
             if self._order and not self._compiled:
                 observe = self._guarded(lambda _, inputs: self._on_given(inputs))
-                self._always.append(self._modules[self._order[0]].register_forward_pre_hook(observe))
+                handle = self._modules[self._order[0]].register_forward_pre_hook(observe)
+                self._always.append(handle)
+                self._shifts.ours.add(handle.id)
         judged = self.states.judge(step, self.epoch, self._record.moments, self._notes.keys)
         if judged and self.targets.changed:
             self.recorder.update_manifest(self.targets.facts())

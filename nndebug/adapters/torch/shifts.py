@@ -43,19 +43,23 @@ class Shifts:
     Args:
         torch: the module.
         ranks: processes whose samples are one batch.
+
+    Attributes:
+        ours: ids of hooks before a module that are nndebug's own.
     """
 
     def __init__(self, torch: Any, ranks: int = 1) -> None:
         self._torch, self._rows = torch, max(1, ROWS // ranks)
+        self.ours: set[int] = set()
         self._calls: dict[str, _Call] = {}
         self._origins, self._open = Origins(), True
 
-    @staticmethod
-    def traceless(module: Any) -> bool:
+    def traceless(self, module: Any) -> bool:
         """Whether a module can be run again."""
         kind = type(module)
         own = kind.__name__ in TRACELESS and kind.__module__.startswith("torch.nn.modules.")
-        return own and not module._forward_pre_hooks  # which weight normalisation, for one, works by
+        # Weight normalisation, for one, works by a hook before each pass.
+        return own and not module._forward_pre_hooks.keys() - self.ours
 
     def begin(self) -> None:
         """The next step comes."""
