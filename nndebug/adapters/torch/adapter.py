@@ -12,12 +12,12 @@ from typing import Any
 
 from ...recorder import Recorder
 from ...signals import MOVED, RUN
-from . import nonfinite
 from .cleared import Cleared
 from .functional import Applied, applied
 from .inputs import Inputs
 from .losses import Backwards, LossCall, read
 from .modules import activation_of, describe, describe_sites, kind_of, named, own_parameters, plain
+from .nonfinite import Lost
 from .origins import Origins
 from .others import OtherOptimizers
 from .own_losses import OwnLoss, OwnLosses
@@ -74,7 +74,7 @@ class TorchAdapter:
         self._others = OtherOptimizers(optimizers, lambda: self._record.tier == 1, self._guarded)
         self._updates = Updates(self._record, self._others)
         self._backwards = Backwards(torch.autograd, self._guarded(self._on_backward))
-        self._between = nonfinite.Between(torch)
+        self._lost = Lost(torch, recorder)
         self._with_closure = self._failed = False
         self._always: list[Any] = []
         self._once: list[Any] = []
@@ -233,7 +233,7 @@ class TorchAdapter:
         if not isinstance(root, torch.Tensor) or root.numel() != 1:
             return
         if not due:
-            self._between.loss(self.step, root)
+            self._lost.loss(self.step, root)
         if not (due or self.targets.wanting) or not self._losses.are(root, later=self.step > 0):
             return
         call = read(root)
@@ -319,7 +319,8 @@ class TorchAdapter:
         if judged and self.targets.changed:
             self.recorder.update_manifest(self.targets.facts())
         self.recorder.step(step, self.epoch, self._record.row)
-        self._find_nonfinite(step)
+        loss = self._record.row.get(RUN, {}).get("loss", 0.0)
+        self._lost.judge(step, self.epoch, self._record.moments, loss, self._order)
 
     def _on_given(self, inputs: Any) -> None:
         """Looks at the input of a step that is not recorded."""
@@ -327,29 +328,8 @@ class TorchAdapter:
         if self._record.tier is None and torch.is_grad_enabled():
             given = next((value for value in inputs if isinstance(value, torch.Tensor)), None)
             if given is not None:
-                self._between.given(self.step, given)
+                self._lost.given(self.step, given)
 
     def settle(self) -> None:
         """Judges what was seen since the last record: nothing more may come."""
-        self._lose(self._between.first(), {})
-
-    def _find_nonfinite(self, step: int) -> None:
-        loss = self._record.row.get(RUN, {}).get("loss", 0.0)
-        found = nonfinite.first(self._record.moments, loss, self._order)
-        if not self._lose(self._between.first(), found) and found:
-            self._lose((step, False), found)
-
-    def _lose(self, at: tuple[int, bool] | None, found: dict[str, Any]) -> bool:
-        """Records where the first numbers that are not finite came up.
-
-        Args:
-            at: the step, and whether its input held them.
-            found: what the record after it says.
-        """
-        if at is None or any(event.get("event") == "nonfinite" for event in self.recorder.run.events):
-            return False
-        step, of_data = at
-        if of_data:
-            found = nonfinite.facts(self._order[0], "input.")
-        self.recorder.event("nonfinite", step, self.epoch, **(found or nonfinite.facts("loss", "loss.")))
-        return True
+        self._lost.judge(self.step, self.epoch, {}, 0.0, self._order)

@@ -6,22 +6,25 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ...recorder import Recorder
 from ...stats import Moments
 
 _FORWARD = ("input.", "preactivation.", "activation.")
 
 
-class Between:
-    """Input and loss of the steps between two records: one number of each, where the tensors are.
+class Lost:
+    """Looks for the first numbers that are not finite, and records the place.
 
-    A single NaN in the data spoils every step that follows; at the next record nobody could tell where it came from.
+    Of the steps between two records it sees one number of the input and one of the loss, where the tensors are. A single NaN
+    in the data spoils every step that follows; at the next record nobody could tell where it came from.
 
     Args:
         torch: the module.
+        recorder: where the event goes.
     """
 
-    def __init__(self, torch: Any) -> None:
-        self._torch = torch
+    def __init__(self, torch: Any, recorder: Recorder) -> None:
+        self._torch, self._recorder = torch, recorder
         self._given: dict[int, list[Any]] = {}
         self._losses: dict[int, Any] = {}
 
@@ -40,7 +43,30 @@ class Between:
         value = value.detach().reshape(())
         self._losses[step] = self._losses[step] + value if step in self._losses else value
 
-    def first(self) -> tuple[int, bool] | None:
+    def judge(
+        self,
+        step: int,
+        epoch: int,
+        moments: Mapping[tuple[str, str], Moments],
+        loss: float,
+        order: Sequence[str],
+    ) -> None:
+        """Records what was lost since the last record, or in this one.
+
+        Args:
+            step, epoch: of the record.
+            moments, loss, order: see `first`; empty and 0 where there is no record.
+        """
+        between, found = self._between(), first(moments, loss, order)
+        if any(event.get("event") == "nonfinite" for event in self._recorder.run.events):
+            return
+        if between is not None:
+            step, of_data = between
+            found = facts(order[0], "input.") if of_data else found or facts("loss", "loss.")
+        if found:
+            self._recorder.event("nonfinite", step, epoch, **found)
+
+    def _between(self) -> tuple[int, bool] | None:
         """Where numbers were lost, and whether the input held them already; forgets all steps so far.
 
         A loss that is finite again, as with a scaler that leaves out a step, lost nothing.
