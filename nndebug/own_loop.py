@@ -288,6 +288,8 @@ def _array(what: str, value: Any) -> Array:
     try:
         if hasattr(value, "detach"):  # a tensor that is part of a graph, or on a device
             value = value.detach().cpu()
+            if str(value.dtype) == "torch.bfloat16":  # which NumPy does not have
+                value = value.float()
         if not hasattr(value, "__array__") and hasattr(value, "__dlpack__"):
             value = np.from_dlpack(value)
         array = np.asarray(value)

@@ -67,6 +67,34 @@ def test_what_is_recorded_is_what_numpy_says(tmp_path):
     assert nndebug.check(tmp_path / "run").to_json() == nndebug.check(log.run).to_json()
 
 
+class Foreign:
+    """An array of a framework that NumPy knows by DLPack only."""
+
+    def __init__(self, values):
+        self._values = values
+
+    def __dlpack__(self, **options):
+        return self._values.__dlpack__(**options)
+
+    def __dlpack_device__(self):
+        return self._values.__dlpack_device__()
+
+
+@pytest.mark.parametrize("make", [Foreign, "graph", "bfloat16"])
+def test_arrays_of_any_framework_are_read(make):
+    values = np.arange(-4.0, 8.0, dtype=np.float32).reshape(3, 4)
+    if isinstance(make, str):
+        torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+        dtype = torch.bfloat16 if make == "bfloat16" else torch.float32
+        given = torch.from_numpy(values).to(dtype).requires_grad_() * 1
+    else:
+        given = make(values)
+    recorder = nndebug.Recorder()
+    recorder.step(loss=1.0, weights={"W1": given})
+    assert recorder.run.series("weight.norm", "W1.weight").first == pytest.approx(np.linalg.norm(values))
+    assert recorder.run.series("weight.minimum", "W1.weight").first == -4.0
+
+
 def test_a_rate_that_is_too_high_is_the_first_cause():
     with nndebug.Recorder(loss_at_chance=np.log(10), strict=True) as log:
         two_layers(log, rate=200.0)
