@@ -18,7 +18,7 @@ Numbers = Callable[[tuple[str, ...], float], float]
 BETA1, BETA2 = ("beta1", "beta_1", "b1"), ("beta2", "beta_2", "b2")
 RHO = ("rho", "gamma", "decay_rate", "beta", "alpha")
 EPSILON = ("epsilon", "eps")
-USUAL = (1e-8, 1e-7, 1e-6, 1e-10, 1e-5, 1e-12)
+USUAL = (1e-8, 1e-7, 1e-6, 1e-9, 1e-10, 1e-5, 1e-12)
 """Numbers that keep a divisor from being 0."""
 
 

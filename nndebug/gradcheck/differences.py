@@ -239,12 +239,13 @@ def slopes(
     e2 *= SAFETY
     e2 += FOUR_NOISE / small * noise
     apart = np.abs(v1 - v2)
+    contrary = apart > 10 * (e1 + e2)  # the smallest scale is right then, and the estimates were too good
     # A function that is not smooth, as x / (1 + |x|) at 0, errs in proportion to the step, not to a power of it.
-    np.maximum(e2, apart / (CLOSER / SAFETY), out=e2, where=apart > 10 * (e1 + e2))
+    np.maximum(e2, apart / (CLOSER / SAFETY), out=e2, where=contrary)
     value, error = v2.copy(), e2.copy()
     for v, e in ((v1, e1), (v0, e0)):
         # Scales that contradict each other: there is a kink between, or the larger estimate was too good.
-        better = smooth & (e < error) & (np.abs(v - value) <= 10 * (e + error))
+        better = smooth & ~contrary & (e < error) & (np.abs(v - value) <= 10 * (e + error))
         np.copyto(value, v, where=better)
         np.copyto(error, e, where=better)
     np.copyto(error, 0.0, where=still & (v2 == 0) & ~kinked)

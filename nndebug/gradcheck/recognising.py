@@ -5,7 +5,7 @@ Only what is wrong under any rule is held against it (`evidence`): a rule that i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
@@ -29,6 +29,9 @@ AGAINST = -0.5
 
 GLOBAL = ("a factor 2 too many", "a division by", "a constant factor")
 """Factors that are a mistake only if all parameters have them: else each may have a rate of its own."""
+
+EXACT = 1e-12
+"""Steps this near to a rule's, relative to the largest one, differ from them by rounding only."""
 
 SAMPLED = 256
 """Entries on which rules are tried first."""
@@ -148,10 +151,8 @@ def _rules(
     largest = max(moving, key=lambda s: s.mean.size)
     top = max(moving, key=lambda s: float(np.abs(s.done).max()))
     for some in {id(s): s for s in (largest, top)}.values():
-        few = _few(some)
-        for rule in entrywise(some, numbers):
-            if rule.known and _fits(few, rule):
-                yield (lambda s, r=rule: list(_entrywise(r, s))), None, rule, rule.name  # type: ignore[misc]
+        for rule in _fitting(_few(some), (r for r in entrywise(some, numbers) if r.known)):
+            yield (lambda s, r=rule: list(_entrywise(r, s))), None, rule, rule.name  # type: ignore[misc]
 
 
 def _take(seen: Seen[Key], steps: Mapping[Key, Steps], rule: Rules) -> None:
@@ -176,8 +177,20 @@ def _entrywise(rule: Entrywise, s: Steps) -> Iterator[Array]:
         yield right + decay * s.start
 
 
-def _fits(s: Steps, rule: Entrywise) -> bool:
-    return any(_near(s, e) for e in _entrywise(rule, s))
+def _fitting(s: Steps, rules: Iterable[Entrywise]) -> Iterator[Entrywise]:
+    """The rules that give these steps: exact ones at once, then the others from the nearest on.
+
+    What only keeps a divisor from being 0 changes the steps so little that several such numbers fit.
+    """
+    size, others = float(np.abs(s.done).max(initial=0.0)), []
+    for rule in rules:
+        fits = [e for e in _entrywise(rule, s) if _near(s, e)]
+        off = min((float(np.abs(s.done - e).max(initial=0.0)) for e in fits), default=np.inf)
+        if off <= EXACT * size:
+            yield rule
+        elif fits:
+            others.append((off, rule))
+    yield from (rule for _, rule in sorted(others, key=lambda pair: pair[0]))
 
 
 def _near(s: Steps, expected: Array) -> bool:
@@ -302,7 +315,7 @@ def _seen_at_best(s: Steps) -> str:
         return f"it steps {factors.formula()}" + (
             ": a rate of its own?" if own else ", which is no rule known here"
         )
-    rule = next((r for r in entrywise(s, lambda _, usual: usual) if not r.known and _fits(few, r)), None)
+    rule = next(_fitting(few, (r for r in entrywise(s, lambda _, usual: usual) if not r.known)), None)
     if rule:
         return f"it {rule.name}"
     said = f"it goes along its gradient, with a cosine of {_cosine(s):.2f}"

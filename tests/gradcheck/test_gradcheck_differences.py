@@ -149,3 +149,23 @@ def test_an_output_that_is_the_small_difference_of_large_numbers_has_their_round
     right = weight * np.cos(x)[:, None]
     assert np.all(np.abs(found.value - right) <= 10 * found.error)
     assert found.error[:, :7].max() < 1e-9
+
+
+def test_a_batch_norm_of_a_nearly_constant_unit_is_known_as_well_as_is_said():
+    """Its slopes bend within the usual steps, and two of its differences may be near to each other by chance."""
+    worst = 0.0
+    for seed in range(100):
+        rng = np.random.default_rng(seed)
+        x = -0.3 + rng.uniform(5e-3, 2e-2) * rng.normal(size=11)
+
+        def normalised(x):
+            centred = x - x.mean(axis=-1, keepdims=True)
+            return centred / np.sqrt((centred**2).mean(axis=-1, keepdims=True) + 1e-5)
+
+        y, scale = normalised(x), 1 / np.sqrt(x.var() + 1e-5)
+        right = scale * (np.eye(11) - 1 / 11 - np.outer(y, y) / 11)
+        each = np.eye(11)[:, None, :]
+        found = measured(lambda shifts: normalised(x + shifts[:, None] * each), y, EPS, 0.35, 11)  # noqa: B023
+        assert not found.kinked.any()
+        worst = max(worst, float((np.abs(found.value - right) / found.error).max()))
+    assert worst < 10

@@ -316,7 +316,12 @@ def test_an_update_of_a_penalty_is_checked():
 class Adam(Attributes):
     """The moments beside the parameters, as Kingma and Ba write them."""
 
-    beta2, correct = 0.99, True
+    beta2, small, correct = 0.99, 1e-8, True
+
+    def __init__(self, seed=0):
+        super().__init__()
+        rng = np.random.default_rng(seed)
+        self.W1, self.W2 = rng.normal(size=self.W1.shape), rng.normal(size=self.W2.shape)
 
     def update(self, X, y, lr):
         self.forward(X)
@@ -328,22 +333,28 @@ class Adam(Attributes):
             v = self.beta2 * getattr(self, "v" + name, 0) + (1 - self.beta2) * g * g
             setattr(self, "m" + name, m)
             setattr(self, "v" + name, v)
-            power = self.t if self.correct else 1
-            root = np.sqrt(v / (1 - self.beta2**power)) + 1e-8
-            setattr(self, name, getattr(self, name) - lr * m / (1 - 0.9**power) / root)
+            if self.correct:
+                m, v = m / (1 - 0.9**self.t), v / (1 - self.beta2**self.t)
+            setattr(self, name, getattr(self, name) - lr * m / (np.sqrt(v) + self.small))
 
 
-def test_adam_is_recognised_and_another_rule_left_open():
-    result = gradcheck(Adam(), *rows(8, 3))
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("small", [1e-7, 1e-8, 1e-9])
+def test_adam_is_recognised_and_another_rule_left_open(small, seed):
+    """With the number that it has, though so small a one could as well be another."""
+
+    class Other(Adam):
+        pass
+
+    Other.small = small
+    result = gradcheck(Other(seed), *rows(8, 3))
     assert result, result
-    assert "is Adam's, with 0.9, 0.99, 1e-08" in str(result)
+    assert f"is Adam's, with 0.9, 0.99, {small:g}" in str(result)
 
-    class Forgets(Adam):
-        correct = False
-
-    result = gradcheck(Forgets(), *rows(8, 3))
+    Other.correct = False
+    result = gradcheck(Other(seed), *rows(8, 3))
     assert result.exit_code == 3
-    assert "it is Adam's, with 0.9, 0.99, 1e-08, but without its bias correction" in str(result)
+    assert f"it is Adam's, with 0.9, 0.99, {small:g}, but without its bias correction" in str(result)
 
 
 def test_exhaustive_takes_every_entry():
