@@ -222,6 +222,8 @@ def test_an_interrupt_ends_it_as_without_us(tmp_path):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # What runs in the background of a shell ignores interrupts, and so would all that it starts.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     until = time.monotonic() + 60
     while not list(tmp_path.glob("ran/epochs/000[5-9].npz")) and time.monotonic() < until:

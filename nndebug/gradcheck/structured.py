@@ -18,7 +18,8 @@ from ..signals import Array
 from .chain import is_chain
 from .claimed import Claimed
 from .columns import TooLarge, by_parameter, through
-from .comparing import ZERO, Spread, compare, shape_trouble, unresolved
+from .comparing import MARGIN, ZERO, Spread, compare, shape_trouble, unresolved
+from .confirming import by_shifting
 from .differences import COUNT, measured
 from .ending import Ending
 from .equations import equation_of
@@ -31,6 +32,9 @@ from .tape import Tape, site
 
 CONSTANT = "The loss is the same whatever the network gives, so that nothing can be learned: does it read its output?"
 """True of a cross-entropy whose single output is divided by its sum, too."""
+
+TOO_SURE = 4
+"""Entries of one parameter at which an error estimate may turn out to be too good."""
 
 
 class Structured:
@@ -204,18 +208,34 @@ class Structured:
         tape = self.tape
         compared = partial(
             compare, site(tape.layers, index), parameter, equation_of(parameter, tape.layers[index].parameters[parameter]),
-            self.claimed.gradients.get((index, parameter)), right, error, kinks=kinks, eps=tape.eps,
+            self.claimed.gradients.get((index, parameter)), right, kinks=kinks, eps=tape.eps,
         )  # fmt: skip
-        row = compared(reference=max(self.reference, total))
+        row = compared(error, reference=max(self.reference, total))
+        for _ in range(TOO_SURE):
+            if row.verdict is not Verdict.DISAGREES or not np.isfinite(row.numeric):
+                break
+            known = np.broadcast_to(error.full() if isinstance(error, Spread) else error, right.shape)
+            off = self._too_sure(index, parameter, row, float(known[row.index]))
+            if not off:
+                break
+            error = known + off
+            row = compared(error, reference=max(self.reference, total))
         if row.verdict is Verdict.UNRESOLVED and np.isfinite(row.numeric):
             # What cancels in the sums over the batch is known no better than its parts.
-            part = compared(scale=max(total, ZERO * self.reference))
+            part = compared(error, scale=max(total, ZERO * self.reference))
             if part.verdict is Verdict.AGREES:
                 return replace(
                     part,
                     reason="units above are saturated, or terms cancel: as far as rounding lets it be known",
                 )
         return row
+
+    def _too_sure(self, index: int, parameter: str, row: Row, error: float) -> float:
+        """How far off the slopes' derivative is where the loss itself, with the worst entry shifted, bears out the network's."""
+        value, doubt = by_shifting(self.tape, index, parameter, row.index)
+        off = abs(row.numeric - value)
+        borne_out = abs(row.analytic - value) <= MARGIN * doubt < off - MARGIN * error
+        return off if borne_out else 0.0
 
     def _is_chain(self, index: int, at: Error) -> bool:
         """Whether the loss moves with the output of layer `index` as the layers' derivatives say."""

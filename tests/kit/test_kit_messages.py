@@ -2,6 +2,7 @@
 
 import faulty_layers
 import faulty_losses
+import hypothesis.core
 import numpy as np
 import pytest
 
@@ -56,10 +57,13 @@ def test_what_raises_is_told_with_its_line(monkeypatch):
 
 def test_in_a_test_the_command_for_it_comes_first(monkeypatch):
     monkeypatch.setenv("PYTEST_CURRENT_TEST", "tests/test_mine.py::test_layer[Scale-gradients] (call)")
-    with pytest.raises(CheckFailed) as caught:
-        check_layer(faulty_layers.Broadcasts, only="shapes_refused", seed=3)
-    lines = str(caught.value).splitlines()
-    assert lines[-2] == "  again      pytest 'tests/test_mine.py::test_layer[Scale-gradients]'"
+    again = "  again      pytest 'tests/test_mine.py::test_layer[Scale-gradients]'"
+    for seed, option in ((None, ""), (7, " --hypothesis-seed=7")):
+        monkeypatch.setattr(hypothesis.core, "global_force_seed", seed)
+        with pytest.raises(CheckFailed) as caught:
+            check_layer(faulty_layers.Broadcasts, only="shapes_refused", seed=3)
+        lines = str(caught.value).splitlines()
+        assert lines[-2] == again + option
     assert lines[-1] == '             check_layer(Broadcasts, only="shapes_refused", seed=3)'
 
 
