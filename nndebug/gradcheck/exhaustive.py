@@ -5,6 +5,7 @@ from __future__ import annotations
 from .comparing import BLURRED, BLURRED_SINGLE
 from .explaining import Explanation
 from .finding import Finding
+from .nearby import SHARP, confirmed, mixed
 from .tensors import Tensor
 
 
@@ -19,7 +20,7 @@ def every_entry(tensor: Tensor, explanation: Explanation | None = None) -> Findi
     tensor.finding = finding
     tensor.moving[:] = 1.0
     tensor.loss.listen([tensor._direction(), tensor._direction()])
-    blur = 0.0
+    blur, sharp = 0.0, ""
     ratios = []
     for entry in range(tensor.size):
         slope, given = tensor._single(entry), float(tensor.given[entry])
@@ -34,7 +35,10 @@ def every_entry(tensor: Tensor, explanation: Explanation | None = None) -> Findi
         size = max(abs(given), abs(value), 1e-8 * tensor.largest) or 1.0
         ratios.append((abs(given - value) / size, slope.error / size, given, value))
         if abs(value - given) > allowed:
-            finding.entries[entry] = (value, slope.error)
+            if slope.kinked or confirmed(tensor.loss, tensor._alone(entry), slope, given):
+                finding.entries[entry] = (value, slope.error)
+            else:
+                sharp = SHARP + mixed(tensor.loss.point[tensor.path])
         elif not slope.kinked:
             blur = max(blur, slope.error)
     finding.worst, finding.error, finding.analytic, finding.numeric = max(
@@ -47,6 +51,8 @@ def every_entry(tensor: Tensor, explanation: Explanation | None = None) -> Findi
         finding.where = (
             "all of them" if finding.wrong == tensor.size > 1 else tensor._named(sorted(finding.entries))
         )
+    elif sharp:
+        finding.reason = sharp
     elif blur > limit * scale and scale:
         finding.reason = f"the numerical derivative is only good to {blur / scale:.0e} of the largest entry"
     return finding

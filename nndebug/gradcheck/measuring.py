@@ -98,7 +98,11 @@ class Direction:
         """What ⟨gradient, direction⟩ would be if the signs were random (root of the summed squares)."""
         flat = np.asarray(gradient, np.float64).reshape(-1)
         product = flat[self.at] * self.weights[self.at]
-        return float(np.sqrt(product @ product))
+        largest = float(np.abs(product).max(initial=0.0))
+        if not 0 < largest < np.inf:
+            return largest
+        product /= largest  # squares of 1e200 are infinite
+        return largest * float(np.sqrt(product @ product))
 
 
 class Measured:
@@ -192,7 +196,7 @@ class Measured:
         h = step or FIRST_STEP * self.scale(direction.path)
         best, last_jump, persisted, grown = None, 0.0, 0, False
         for _ in range(ATTEMPTS):
-            slope, truncation, jump = self._six_points(direction, h)
+            slope, truncation, jump = self.six_points(direction, h)
             better = best is None or slope.error < best.error
             best = slope if better or best is None else best
             rounding = ROUNDING * self.noise / h
@@ -227,7 +231,7 @@ class Measured:
         value = (up - down) / (2 * step)
         return value, error if np.isfinite(value) else np.inf
 
-    def _six_points(self, direction: Direction, h: float) -> tuple[Slope, float, float]:
+    def six_points(self, direction: Direction, h: float) -> tuple[Slope, float, float]:
         """The derivative at one step, its truncation error and the jump between its sides (0 if smooth)."""
         offsets = (1, 2, 4)
         up = np.array([self.along(direction, k * h) for k in offsets]) - self.base

@@ -12,7 +12,9 @@ from .comparing import BLURRED, BLURRED_SINGLE, FLOOR, MARGIN, NOTHING, ZERO
 from .containers import Path, name_of
 from .explaining import LAMBDA, explain
 from .finding import Finding
+from .kinks import leave_out_kinks
 from .measuring import Direction, Measured, Slope
+from .nearby import SHARP, confirmed, mixed
 from .search import MOST, Group, bisect
 from .text import MISSING
 
@@ -57,7 +59,7 @@ class Tensor:
         first = self._direction()
         slope = self._slope(first, goal)
         if slope.kinked:
-            if not self._kinks(slope, first):
+            if not leave_out_kinks(self, slope, first):
                 return finding
             first = self._direction()
             slope = self._slope(first, goal)
@@ -74,6 +76,11 @@ class Tensor:
         apart = [self._apart(d, s) for d, s in zip(directions, slopes)]
         self._remember(directions, slopes)
         if sum(apart) >= 2:
+            worst = max(range(len(slopes)), key=lambda i: apart[i] and self._off(directions[i], slopes[i]))
+            along = directions[worst]
+            if not confirmed(self.loss, along, slopes[worst], along.dot(self.given)):
+                finding.reason = SHARP + mixed(self.loss.point[self.path])
+                return finding
             self._explain(directions, slopes, others)
             if finding.explanation is None:
                 self._search(directions, slopes)
@@ -99,9 +106,11 @@ class Tensor:
         weights = self.rng.choice([-1.0, 1.0], self.size) * self.rng.uniform(0.5, 1.5, self.size)
         return Direction(self.path, None, weights * self.moving)
 
+    def _alone(self, entry: int) -> Direction:
+        return Direction(self.path, np.array([entry]), np.ones(self.size))
+
     def _single(self, entry: int, goal: float = 0.0, step: float | None = None) -> Slope:
-        direction = Direction(self.path, np.array([entry]), np.ones(self.size))
-        return self._slope(direction, goal or 0.1 * FLOOR * self.largest, step)
+        return self._slope(self._alone(entry), goal or 0.1 * FLOOR * self.largest, step)
 
     def _slope(self, direction: Direction, goal: float, step: float | None = None) -> Slope:
         slope = self.loss.slope(direction, goal, step)
@@ -120,8 +129,10 @@ class Tensor:
 
     def _apart(self, direction: Direction, slope: Slope) -> bool:
         size = max(self.largest, abs(slope.value) / float(np.linalg.norm(direction.weights) or 1.0))
-        off = abs(slope.value - direction.dot(self.given))
-        return bool(off > max(self._allowed(direction, slope), self.floor * size))
+        return self._off(direction, slope) > max(self._allowed(direction, slope), self.floor * size)
+
+    def _off(self, direction: Direction, slope: Slope) -> float:
+        return abs(slope.value - direction.dot(self.given))
 
     def _remember(self, directions: list[Direction], slopes: list[Slope]) -> None:
         ratios = []
@@ -147,7 +158,9 @@ class Tensor:
             if self._nothing(slopes):
                 self.finding.note = f"{NOTHING}, to within rounding"
                 return
-            self.finding.reason = f"the numerical derivative is only good to {blur:.0e} of it"
+            self.finding.reason = f"the numerical derivative is only good to {blur:.0e} of it" + mixed(
+                self.loss.point[self.path]
+            )
         elif coarse:
             self.finding.note = f"to within {blur + 8 * self.grain:.0e}, as single precision allows"
 
@@ -156,54 +169,6 @@ class Tensor:
         least = ZERO * self.reference
         most = max(abs(s.value) + s.error for s in slopes)
         return bool(self.largest <= least and most <= least * np.sqrt(self.size))
-
-    # --- kinks --------------------------------------------------------------------------------------------------
-
-    def _kinks(self, slope: Slope, direction: Direction) -> bool:
-        """Finds the entries that sit on a kink and compares them with either side; False if there are too many."""
-
-        def jump(items: Array) -> tuple[float, float]:
-            part = Direction(self.path, items, direction.weights)
-            found, _, height = self.loss._six_points(part, slope.step)
-            return (height, 0.0) if np.isfinite(found.error) else (np.inf, 0.0)
-
-        everything = np.arange(self.size)
-        kinked = bisect(Group(everything, 1.0, 0.0), jump, additive=False)
-        if not kinked:
-            self.finding.many_kinks = True
-            low, high = sorted((slope.left, slope.right))
-            # One direction of any signs hides much; all up, and all along the gradient, adds everything.
-            ways = [np.ones(self.size), np.where(self.given < 0, -1.0, 1.0)]
-            alike = [Direction(self.path, None, way * np.abs(direction.weights)) for way in ways]
-            sides = [(d, self.loss._six_points(d, slope.step)[0]) for d in alike]
-            self.finding.outside = not all(
-                self._between(d.dot(self.given), s.left, s.right, s, d.norm(self.given))
-                for d, s in [(direction, slope), *sides]
-            )
-            self.finding.reason = (
-                f"at a kink: from one side the derivative is {low:.3g}, from the other {high:.3g}"
-            )
-            return False
-        for entry in kinked:
-            side = self._single(entry, step=slope.step)
-            low, high = sorted((side.left, side.right))
-            if not self._between(self.given[entry], low, high, side, self.largest):
-                # Several kinks in one place mix their sides, so that neither side proves nothing.
-                self.finding.many_kinks = self.finding.outside = True
-                self.finding.reason = (
-                    f"at a kink, {list(self.index(entry))}: yours is {self.given[entry]:.3g}, "
-                    f"the derivative {low:.3g} from one side and {high:.3g} from the other"
-                )
-        self.moving[kinked] = 0.0
-        self.finding.kinks = len(kinked)
-        return True
-
-    def _between(self, given: float, left: float, right: float, slope: Slope, size: float) -> bool:
-        """Whether a derivative lies between the two sides of a kink."""
-        low, high = sorted((left, right))
-        slack = MARGIN * (4 * self.loss.noise / slope.step + 8 * self.grain * size)
-        slack = max(slack, FLOOR * max(size, abs(low), abs(high)))
-        return bool(low - slack <= given <= high + slack)
 
     # --- what is wrong ------------------------------------------------------------------------------------------
 
@@ -240,7 +205,10 @@ class Tensor:
         if not self.moving[entry]:
             return False
         slope = self._single(entry)
-        if not abs(slope.value - self.given[entry]) > self._tolerance(slope):
+        given = float(self.given[entry])
+        if not abs(slope.value - given) > self._tolerance(slope):
+            return False
+        if not confirmed(self.loss, self._alone(entry), slope, given):
             return False
         self.finding.entries[entry] = (slope.value, slope.error)
         return True
