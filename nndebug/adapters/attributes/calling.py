@@ -105,7 +105,14 @@ def override(model: Any, what: str, given: Any) -> Method:
     """
     if callable(given):
         method = method_of(getattr(given, "__name__", what).replace("<lambda>", what), given)
-        if method.arguments and method.arguments[0][0].lower() in SELF:
+        needed = [argument for argument in method.arguments if argument[2]]
+        # As `lambda m, x, y`: what is no input, output or target, and comes before them.
+        before = (
+            len(needed) > (1 if what == "forward" else 2)
+            and needed[0] == method.arguments[0]
+            and not needed[0][1]
+        )
+        if method.arguments and (method.arguments[0][0].lower() in SELF or before):
             first, *rest = method.arguments
             return Method(method.name, _with_model(given, model, first[0]), tuple(rest))
         return method

@@ -77,8 +77,15 @@ def find_model(model: Any, x: Any, y: Any, **given: Any) -> OwnModel:
 
 def _read(model: Any, inputs: Form, targets: Form, x: Any, y: Any, given: dict[str, Any]) -> OwnModel:
     rows, answers = inputs.rows(x), targets.rows(y)
-    rows = np.asarray(rows, np.float64)
-    output, own = _forward(model, inputs, targets, rows, answers, given.get("forward"))
+    try:
+        output, own = _forward(
+            model, inputs, targets, np.asarray(rows, np.float64), answers, given.get("forward")
+        )
+    except UserError:
+        if rows.dtype.kind not in "iu":
+            raise
+        # Whole numbers that must stay so are indices, as into the rows of an embedding.
+        output, own = _forward(model, inputs, targets, rows, answers, given.get("forward"))
     outputs = output.shape[1]
     own.derivative = next((m for m in _derivatives(model)), None)
     members = members_of(own, given)
@@ -88,6 +95,8 @@ def _read(model: Any, inputs: Form, targets: Form, x: Any, y: Any, given: dict[s
     own.update = _first(model, "update", UPDATE, given.get("update"), ())
     if own.update is not None and not any(own.update.takes(role) for role in ("x", "y", "batch")):
         own.update = own.update.roles("gradients")
+    elif own.update is not None and own.update.takes("y"):
+        own.update = own.update.roles("x")  # whatever it is called
     if own.backward is None and own.update is None:
         raise UserError(
             f"no backward was found in {type(model).__name__}: it has {', '.join(methods(model)[:8]) or 'no methods'}",

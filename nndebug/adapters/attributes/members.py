@@ -128,6 +128,28 @@ def kept(root: Any) -> Iterator[None]:
             generators.append(value)
         else:
             containers.append((value, _contents(value)))
+    with _rewound(generators):
+        try:
+            yield
+        finally:
+            for value, contents in containers:
+                _refill(value, contents)
+            for value, before in values:
+                if value.flags.writeable:
+                    value[...] = before
+
+
+@contextmanager
+def redrawn(root: Any) -> Iterator[None]:
+    """After the block the object and the global states draw the random numbers once more that they drew in it."""
+    own = [v for _, v in _reach(root) if isinstance(v, np.random.Generator | np.random.RandomState)]
+    with _rewound([*_of_modules(root), *own]):
+        yield
+
+
+@contextmanager
+def _rewound(generators: list[Any]) -> Iterator[None]:
+    """After the block these generators and the global ones of NumPy and Python are in the state in which they were."""
     drawn = [(generator, _state(generator)) for generator in generators]
     states = np.random.get_state(), random.getstate()
     try:
@@ -135,11 +157,6 @@ def kept(root: Any) -> Iterator[None]:
     finally:
         np.random.set_state(states[0])
         random.setstate(states[1])
-        for value, contents in containers:
-            _refill(value, contents)
-        for value, before in values:
-            if value.flags.writeable:
-                value[...] = before
         for generator, state in drawn:
             if isinstance(generator, np.random.Generator):
                 generator.bit_generator.state = state

@@ -15,7 +15,7 @@ from .calling import Method
 from .data import Form, joined
 from .gradients import Source, leaves
 from .layout import DenseAt
-from .members import Path, arrays, fetch, kept, store
+from .members import Path, arrays, fetch, kept, redrawn, store
 from .names import ROLES
 
 
@@ -36,6 +36,7 @@ class OwnModel:
         chains: the ways in which the parameters can be dense layers.
         batched, forward_batched: whether backward and forward take a whole batch.
         in_order: whether the layers follow each other as their weights were found.
+        alone: whether backward is called without a forward before it, as one that runs its own.
         notes: what else was guessed.
     """
 
@@ -58,6 +59,7 @@ class OwnModel:
     batched: bool = True
     forward_batched: bool = True
     in_order: bool = True
+    alone: bool = False
     notes: list[str] = field(default_factory=list)
 
     @contextmanager
@@ -123,7 +125,11 @@ class OwnModel:
                 "no backward was found", help="gradcheck(model, x, y, backward='name of the method')"
             )
         values: dict[str, Any] = {"x": self._x(x), "y": self._y(y)}
-        passed = self.forward.call({"x": self._x(x)})
+        if self.alone:
+            rate = self.rate_of(self.backward, 1.0)
+            return self.backward.call({**values, "rate": rate}), rate
+        with redrawn(self.model):  # a backward that runs forward itself drops out what this one did
+            passed = self.forward.call({"x": self._x(x)})
         values |= {"output": self._output_of(passed), "cache": passed}
         if isinstance(passed, tuple) and len(passed) == 2:
             values["cache"] = passed[1]
@@ -138,7 +144,8 @@ class OwnModel:
         assert self.loss is not None
         values: dict[str, Any] = {"x": self._x(x), "y": self._y(y)}
         if not (self.loss.takes("x") and self.loss.takes("y") and not self.loss.takes("output")):
-            values["output"] = self._output_of(self.forward.call({"x": self._x(x)}))
+            with redrawn(self.model):
+                values["output"] = self._output_of(self.forward.call({"x": self._x(x)}))
         value = np.asarray(self.loss.call(values), np.float64)
         return float(value) if value.size == 1 else float(value.mean())
 

@@ -41,8 +41,10 @@ def batch_size(own: OwnModel) -> int:
 
 
 def batch(own: OwnModel, count: int, rng: np.random.Generator) -> tuple[Array, Array]:
-    """Samples like the user's, none twice."""
+    """Samples like the user's, none twice unless they are indices."""
     chosen = rng.choice(len(own.x), count, replace=len(own.x) < count)
     x = own.x[chosen]
+    if x.dtype.kind != "f":
+        return x, own.y[chosen]
     size = float(own.x.std()) or 1.0
     return x + 0.1 * size * rng.normal(size=x.shape), own.y[chosen]

@@ -35,7 +35,9 @@ def check_updates(
     own: OwnModel, layers: Layers | None, rng: np.random.Generator, target: Target | None
 ) -> tuple[list[Row], list[Fault], list[str]]:
     """Rows `weight update`, what is wrong with them, and notes; nothing where the class has no update."""
-    if own.update is None or (target is not None and not own.sources):
+    if own.update is None:
+        return [], [], _piled(own)
+    if target is not None and not own.sources:
         return [], [], []
     places = _places(own, layers)
     try:
@@ -72,6 +74,21 @@ def check_updates(
         penalties, more = check_penalty(own, places, rng)
         rows, faults = [*rows, *penalties], [*faults, *more]
     return rows, faults, notes
+
+
+def _piled(own: OwnModel) -> list[str]:
+    """A note if a second backward adds to the gradients of the first, where no update shows whether they are cleared."""
+    rows = slice(None) if own.batched else slice(0, 1)
+    with own.untouched():
+        once = own.gradients(own.x[rows], own.y[rows])
+        try:
+            again = own.gradients(own.x[rows], own.y[rows])
+        except UserError:  # a state that moves on may be another matter
+            return []
+    pairs = [(g, again[path]) for path, g in once.items() if g is not None and g.any()]
+    if not any(second is not None and second.shape == g.shape and near(second, 2 * g) for g, second in pairs):
+        return []
+    return [f"A second {own.backward} adds to the gradients of the first: clear them before every batch."]
 
 
 def rule_seen(own: OwnModel, rng: np.random.Generator) -> Rule | None:
