@@ -18,6 +18,7 @@ from .causes.evidence import PROOF
 from .facts import facts, tells_enough
 from .findings import Cause, Finding, Severity
 from .weighing import HEALTHY, Table, measured
+from .wording import percent
 
 if TYPE_CHECKING:
     from .run import Run
@@ -177,7 +178,7 @@ def _ruled_out(run: Run) -> tuple[str, ...]:
         dead = run.series("probe.dead_units", site.name) or silent  # the probe can only count too many
         if site.activation == "relu" and zeros and dead and dead.last == 0 and zeros.last >= 0.3:
             notes.append(
-                f"not dying ReLU: {zeros.last:.0%} of {site.name}'s activations are zero, yet every unit fires for "
+                f"not dying ReLU: {percent(zeros.last, 0)} of {site.name}'s activations are zero, yet every unit fires for "
                 "some samples"
             )
     return tuple(notes)
@@ -186,7 +187,7 @@ def _ruled_out(run: Run) -> tuple[str, ...]:
 def _healthy(run: Run, findings: Sequence[Finding]) -> str:
     notes = f" ({len(findings)} {'note' if len(findings) == 1 else 'notes'})" if findings else ""
     accuracy = run.series("validation.accuracy")
-    reached = f"; validation accuracy {accuracy.last:.1%}" if accuracy else ""
+    reached = f"; validation accuracy {percent(accuracy.last)}" if accuracy else ""
     loss, chance = run.series("probe.loss"), run.manifest.get("loss_at_chance")
     if not run.steps and run.preflight is None:
         return "Nothing could be checked: no step was recorded."

@@ -30,6 +30,7 @@ from network import evaluate, fit  # noqa: E402
 from nndebug.cli import train  # noqa: E402
 from nndebug.cli.common import Parser  # noqa: E402
 from nndebug.faults import FAULTS  # noqa: E402
+from nndebug.wording import percent  # noqa: E402
 
 PAGE = ROOT / "docs" / "the-blog.md"
 WIDTH = 100
@@ -143,7 +144,7 @@ def answer(chapter: Chapter) -> str:
             **experiment.fit_options(dataset),
         )
         held_out = evaluate(network, dataset.test)
-    return f"{diagnosis(watching.result)}\n{dataset.name}: accuracy {held_out.accuracy:.2%} on {held_out.samples:,} held-out samples"
+    return f"{diagnosis(watching.result)}\n{dataset.name}: accuracy {percent(held_out.accuracy, 2)} on {held_out.samples:,} held-out samples"
 
 
 def diagnosis(result: Any) -> str:

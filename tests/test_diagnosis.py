@@ -83,7 +83,7 @@ def test_saturated_at_birth_comes_before_a_rate(failed):
     causes, verdict, _ = diagnose(failed, found)
     assert [cause.kind for cause in causes] == ["init_too_large", "lr_too_high"]
     assert verdict.startswith(
-        "The initial weights are too large: 35% of the outputs start saturated on the wrong side"
+        "The initial weights are too large: 35 % of the outputs start saturated on the wrong side"
     )
 
 
@@ -94,7 +94,7 @@ def test_dying_relu_is_ruled_out_with_figures():
         run, [finding("NND204", "output", at_birth=0.35), finding("NND205", "output", std=40.0)]
     )
     assert causes[0].ruled_out == (
-        "not dying ReLU: 57% of hidden1's activations are zero, yet every unit fires for some samples",
+        "not dying ReLU: 57 % of hidden1's activations are zero, yet every unit fires for some samples",
     )
 
 
@@ -114,6 +114,16 @@ def test_a_frozen_parameter_needs_a_gradient(failed):
         failed, [finding("NND403", "hidden1.weight", gradient=0.3), finding("NND501", "run")]
     )
     assert causes[0].kind == "frozen_parameters" and "hidden1.weight never changes although" in verdict
+
+
+@pytest.mark.parametrize("moved", [False, True])
+def test_an_update_that_moves_nothing_explains_that_nothing_is_learned_by_heart(failed, moved):
+    left = [] if not moved else ["output.weight"]
+    unmoved = finding("NND408", "hidden1", moved=left, frozen=False)
+    by_heart = finding("NND505", "run")
+    causes, _, _ = diagnose(failed, [unmoved, by_heart, finding("NND501", "run")])
+    assert causes[0].kind == "frozen_parameters"
+    assert (by_heart.fingerprint in causes[0].explains) is not moved
 
 
 def test_what_learned_in_spite_of_it_speaks_against():

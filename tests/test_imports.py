@@ -17,7 +17,7 @@ FRAMEWORKS = {"torch", "tensorflow", "jax", "keras"}
 
 # The layers of the house. A module may import what is named here, its own package and the standard library.
 # A package stands for all that is in it; the longest entry that fits a module is the one that holds.
-BASE = {"nndebug.errors"}
+BASE = {"nndebug.errors", "nndebug.wording"}
 SUMMARIES = {
     f"nndebug.{name}"
     for name in (
@@ -29,7 +29,7 @@ RECORDING = {*SUMMARIES, "nndebug.atomic", "nndebug.epochs", "nndebug.storage", 
 JUDGING = {
     f"nndebug.{name}"
     for name in (
-        *("errors", "findings", "registry", "rules", "checking", "diagnosis", "causes"),
+        *("errors", "wording", "findings", "registry", "rules", "checking", "diagnosis", "causes"),
         *("config", "plugins", "selection", "trials.deciding", "trials.cures"),
     )
 } | {*SUMMARIES, "nndebug.run", "nndebug.preflight.result", "nndebug.trials.result"}
@@ -38,6 +38,7 @@ ALLOWED = {
     "nndebug": set(),
     "nndebug.__main__": {"nndebug.cli"},
     "nndebug.errors": set(),
+    "nndebug.wording": set(),
     "nndebug.atomic": set(),
     "nndebug.core": BASE,
     "nndebug.shapes": BASE,
@@ -104,7 +105,7 @@ ALLOWED = {
         ),
     },
     "nndebug.gradcheck": {
-        *("numpy", "nndebug.shapes", "nndebug.findings", "nndebug.adapters.attributes"),
+        *("numpy", "nndebug.shapes", "nndebug.findings", "nndebug.wording", "nndebug.adapters.attributes"),
         *SUMMARIES,
     },
     "nndebug.trials": {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..findings import Cause, Finding, Severity
+from ..wording import short
 from .evidence import CHAIN, GUESS, PATTERN, Findings, cause, failing, step_name
 from .vocabulary import Kind
 
@@ -38,7 +39,7 @@ def lr_too_high(run: Run, found: Findings) -> Cause | None:
         certainty,
         f"The learning rate is too high: {what}.",
         against=tuple(against),
-        help=f"lower the rate{f' from {rate:g} to {rate / 10:g}' if rate else ''}, or clip gradients",
+        help=f"lower the rate{f' from {short(rate, 6)} to {short(rate / 10, 6)}' if rate else ''}, or clip gradients",
     )
 
 
@@ -130,9 +131,9 @@ def lr_too_low(run: Run, found: Findings) -> Cause | None:
             found.of("NND501", "NND509"),
             PATTERN,
             f"The learning rate is too low: twenty samples are learned by heart in {steps} steps at {higher:g}, and not in "
-            f"200 at {rate:g}.",
+            f"200 at {short(rate, 6)}.",
             first_step=0,
-            help=f"raise the rate from {rate:g} to {higher:g}",
+            help=f"raise the rate from {short(rate, 6)} to {higher:g}",
         )
     # Where something cut the gradient, small updates are a consequence.
     if not slow or found.of("NND305", "NND204", "NND201", "NND203"):
@@ -144,11 +145,11 @@ def lr_too_low(run: Run, found: Findings) -> Cause | None:
         found,
         [*slow, *found.of("NND410", "NND509")],
         PATTERN,
-        f"The learning rate is too low: an update changes {slow[0].site} by {slow[0].evidence['median']:.0e} of its size."
+        f"The learning rate is too low: an update changes {slow[0].site} by {short(slow[0].evidence['median'], 1)} of its size."
         if slow is not frozen
         else f"The learning rate is too low: rate times gradient is below the precision of {slow[0].site}.",
         first_step=0,
-        help=f"raise the rate{f' from {rate:g} to {rate * 100:g}' if rate else ''}",
+        help=f"raise the rate{f' from {short(rate, 6)} to {short(rate * 100, 6)}' if rate else ''}",
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..findings import Cause, Severity
+from ..wording import percent
 from .evidence import CHAIN, PROOF, Findings, cause
 from .vocabulary import Kind
 
@@ -18,7 +19,9 @@ def wrong_metric(run: Run, found: Findings) -> Cause | None:
         return None
     reported, accuracy = finding.evidence["reported"], finding.evidence["accuracy"]
     why = f": {named.message.partition(' gives ')[0]}" if named else ""
-    sentence = f"The evaluation is wrong: it says {reported:.1%}, the accuracy is {accuracy:.1%}{why}."
+    sentence = (
+        f"The evaluation is wrong: it says {percent(reported)}, the accuracy is {percent(accuracy)}{why}."
+    )
     roots = [f for f in (named, finding) if f]
     return cause(Kind.WRONG_METRIC, None, found, roots, PROOF, sentence, help=(named or finding).help)
 

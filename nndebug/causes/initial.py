@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..findings import Cause, Severity
 from ..rules.outcome import Outcome, outcome
+from ..wording import percent
 from .evidence import CHAIN, PATTERN, PROOF, Findings, cause
 from .vocabulary import Kind
 
@@ -75,7 +76,7 @@ def init_too_large(run: Run, found: Findings) -> Cause | None:
     if lasting and wrong_side:
         born = wrong_side.evidence["at_birth"]
         sentence = (
-            f"The initial weights are too large: {born:.0%} of the outputs start saturated on the wrong side, "
+            f"The initial weights are too large: {percent(born, 0)} of the outputs start saturated on the wrong side, "
             "where no gradient passes."
         )
         layer, certainty = wrong_side.site, CHAIN

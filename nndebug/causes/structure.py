@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..findings import Cause, Severity
+from ..wording import percent
 from .evidence import CHAIN, GUESS, PATTERN, PROOF, Findings, cause
 from .vocabulary import Kind
 
@@ -117,7 +118,7 @@ def missing_layer(run: Run, found: Findings) -> Cause | None:
         found,
         [finding, *found.of("NND505")],
         GUESS,
-        f"The network is too small: {finding.evidence['share']:.0%} of the loss of twenty samples is left after learning "
+        f"The network is too small: {percent(finding.evidence['share'], 0)} of the loss of twenty samples is left after learning "
         "them by heart.",
         first_step=0,
         help=finding.help,

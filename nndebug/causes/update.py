@@ -21,7 +21,7 @@ def frozen_parameters(run: Run, found: Findings) -> Cause | None:
             Kind.FROZEN_PARAMETERS,
             unmoved.site,
             found,
-            [unmoved, *frozen],
+            [unmoved, *frozen, *(found.of("NND505") if everything else ())],
             PROOF,
             f"{'The update is not applied' if everything else 'A part of the network is not trained'}: {unmoved.message}.",
             first_step=0,

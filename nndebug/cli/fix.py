@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UserError
+from ..wording import percent
 from .common import FOUND, OK, Subparsers, free_folder, next_commands, note, quoted
 from .trying import SECONDS, seconds, tried
 
@@ -130,7 +131,7 @@ def _figure(run: Run) -> str:
     if reached is None:
         return "no held-out figure"
     name, value = reached
-    return f"accuracy {value:.2%}" if name == "validation.accuracy" else f"loss {value:.4g}"
+    return f"accuracy {percent(value, 2)}" if name == "validation.accuracy" else f"loss {value:.4g}"
 
 
 def _borne_out(before: Run, after: Run, result: CheckResult) -> bool:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..core import load_core
 from ..errors import UserError
 from ..findings import CheckResult, Finding
+from ..wording import percent
 from .common import note, quoted
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def _interruptible(folder: Path) -> Iterator[None]:
 
 def _reached(held_out: Any, name: str) -> str:
     share = held_out.accuracy
-    figure = f"loss {held_out.loss:.4g}" if share is None else f"accuracy {share:.2%}"
+    figure = f"loss {held_out.loss:.4g}" if share is None else f"accuracy {percent(share, 2)}"
     return f"{name}: {figure} on {held_out.samples:,} held-out samples after the last epoch"
 
 
@@ -127,7 +128,7 @@ class _EpochLines:
         accuracy = result.validation_accuracy if held_out else result.train_accuracy
         loss = result.validation_loss if held_out else result.train_loss
         parts = [f"epoch {result.epoch:>{width}}/{self._epochs}", f"loss {loss:<8.4g}"]
-        parts += [f"accuracy {accuracy:7.2%}"] if accuracy is not None else []
+        parts += [f"accuracy {100 * accuracy:6.2f} %"] if accuracy is not None else []
         parts += [f"{result.seconds:5.1f} s"]
         print("  ".join([*parts, *self._news(self._watching.result)]), flush=True)
 

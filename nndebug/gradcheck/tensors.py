@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..signals import Array
+from ..wording import percent
 from .comparing import BLURRED, BLURRED_SINGLE, FLOOR, MARGIN, NOTHING, ZERO
 from .containers import Path, name_of
 from .explaining import LAMBDA, explain
@@ -290,7 +291,7 @@ class Tensor:
             break
         else:
             finding.wrong = max(MOST + 1, round(share * self.size))
-            finding.where = f"about {finding.wrong / self.size:.0%} of them"
+            finding.where = f"about {percent(finding.wrong / self.size, 0)} of them"
         if not finding.entries:
             rest = self.rng.choice(self.size, min(4 * SAMPLED, self.size), replace=False)
             any(self._is_wrong(int(entry)) for entry in rest)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..findings import Cause, CheckResult, Finding
 from .charts import Axis, step_axis
-from .evidence import anchor, explained
+from .evidence import anchor, explained, place
 from .layers import layer_of
 from .model import ChainLink
 from .text import clean, shorten, split_lead, steps_range
@@ -72,7 +72,7 @@ def _card(
         when = f"{'cause' if cause.certainty > 0 else 'seen first'}, {when}"
     return ChainLink(
         when,
-        clean(finding.site, 24) if finding is root else _places(group),
+        place(finding, 24) if finding is root else _places(group),
         lead,
         rest,
         finding.severity.value,
@@ -84,8 +84,8 @@ def _card(
 
 
 def _places(findings: Sequence[Finding]) -> str:
-    places = list(dict.fromkeys(clean(f.site, 24) for f in findings))
-    return places[0] + (f" +{len(places) - 1}" if places[1:] else "")
+    places = list(dict.fromkeys(filter(None, (place(f, 24) for f in findings))))
+    return (places[0] if places else "") + (f" +{len(places) - 1}" if places[1:] else "")
 
 
 def _step(run: Run, finding: Finding, root: bool = False) -> float:

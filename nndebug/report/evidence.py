@@ -47,7 +47,7 @@ def causes(run: Run, result: CheckResult) -> tuple[tuple[CauseView, ...], tuple[
                 clean(cause.kind, 60),
                 clean(cause.sentence, 400),
                 severity.value if severity else "info",
-                f"{100 * cause.certainty:.0f}\u00a0%" if cause.certainty > 0 else "",
+                percent(round(cause.certainty, 2)) if cause.certainty > 0 else "",
                 steps_range(cause.first_step, None),
                 tuple(leading),
                 tuple(v for v in drawn if v.anchor not in {lead.anchor for lead in leading}),
@@ -76,6 +76,11 @@ def explained(cause: Cause, findings: Sequence[Finding]) -> list[Finding]:
     for mark in cause.explains:
         own += [f for f in findings if f.fingerprint == mark and f not in own]
     return own
+
+
+def place(finding: Finding, limit: int) -> str:
+    """The finding's layer or parameter, short; empty if it is about the whole run, which a reader would take for one."""
+    return "" if finding.site == "run" else clean(finding.site, limit)
 
 
 def anchor(finding: Finding) -> str:
@@ -110,7 +115,7 @@ class _Views:
             clean(finding.code, 20),
             clean(finding.name, 60),
             finding.severity.value,
-            clean(finding.site, 60),
+            place(finding, 60),
             lead,
             rest,
             steps_range(finding.first_step, finding.last_step, self.run.steps),

@@ -122,7 +122,7 @@ def _findings(sheet: Canvas, cause: CauseView, top: float) -> None:
         sheet.line(x + 18, y - 12, x + 18, end - 10, GREEN, 2.4)
         y = end + 14
     if cause.following and y < _HEIGHT - 50:
-        words = "; ".join(f"{f.site}: {f.lead}" for f in cause.following)
+        words = "; ".join(f.headline for f in cause.following)
         lines = int((_HEIGHT - 30 - y) // 18)
         sheet.paragraph(
             x + 16,
@@ -140,7 +140,7 @@ def _finding(sheet: Canvas, finding: FindingView, x: float, width: float, y: flo
 
     runs = [
         (MARKS[finding.severity], SEVERITY[finding.severity], True),
-        (f"{finding.site}: {finding.lead}", TEXT, True),
+        (finding.headline, TEXT, True),
     ]
     y = sheet.paragraph(x + 16, y, width - 32, runs, 14.5, 18, 1)
     sheet.paragraph(
@@ -186,7 +186,7 @@ def _checked(sheet: Canvas, report: Report, top: float) -> None:
         for finding in report.others[:5]:
             runs = [
                 (MARKS[finding.severity], SEVERITY[finding.severity], True),
-                (f"{finding.site}: {finding.lead}", TEXT, False),
+                (finding.headline, TEXT, False),
             ]
             y = sheet.paragraph(x + 16, y + 22, width - 32, runs, 13, 18, 2) - 18
         y += 32

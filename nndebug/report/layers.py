@@ -197,8 +197,9 @@ def _statistics(run: Run, site: Site) -> Table | None:
             for moment, index in (("first", 0), ("last", -1)):
                 if moment == "last" and all(len(s) < 2 for s in series):
                     continue
+                # The norm is recorded oftener than the rest; a row is about one step.
                 step = next(int(s.steps[index]) for s in series if len(s))
-                figures = (number(float(s.values[index])) if len(s) else "–" for s in series)
+                figures = (number(s.at(step)) if len(s) else "–" for s in series)
                 rows.append((clean(label, 40), f"step {step:,}", *figures))
     return (
         Table(("parameter", "at", "mean", "std", "smallest", "largest", "norm"), tuple(rows))

@@ -44,7 +44,7 @@ def unit_map(run: Run, site: str, key: str, title: str) -> HeatMap | None:
     cells = _tuples(np.where(np.stack(dead), WRONG, shades)[:, drawn])
     first, last = labels(epochs)[0], labels(epochs)[-1]
     count = int(dead[-1].sum())
-    how = "A column a unit, busiest first; a row an epoch: the darker, the more samples it fires for."
+    how = "A column a unit, busiest first; a row an epoch: the stronger the colour, the more samples it fires for."
     how += " Red: none." if any(d.any() for d in dead) else ""
     return HeatMap(
         key,
@@ -97,7 +97,7 @@ def distribution_map(run: Run, site: str, array: str, key: str, title: str) -> H
         title,
         "density",
         cells,
-        "A row an epoch, values from left to right (log scale far from 0): the darker, the more entries.",
+        "A row an epoch, values from left to right (log scale far from 0): the stronger the colour, the more entries.",
         f"At {names[0]} the middle two thirds lie between {figures[0][1]} and {figures[0][3]}; at {names[-1]} between "
         f"{figures[-1][1]} and {figures[-1][3]}.",
         names,

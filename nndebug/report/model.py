@@ -146,6 +146,11 @@ class FindingView:
     table: Table | None = None
     layer: int = -1
 
+    @property
+    def headline(self) -> str:
+        """Where and what, in one line; what is about the whole run has no place."""
+        return f"{self.site}: {self.lead}" if self.site else self.lead
+
 
 @dataclass(frozen=True)
 class CauseView:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..findings import CheckResult
 from .layers import WORDS
-from .text import clean, percent, shorten
+from .text import clean, number, percent, shorten
 
 if TYPE_CHECKING:
     from ..run import Run
@@ -26,7 +26,7 @@ def summary(manifest: Mapping[str, Any]) -> str:
     parts = [
         architecture(network.get("description", "")),
         clean(manifest.get("loss", ""), 40).replace("_", "-"),
-        f"{names.get(kind, clean(kind, 30))} {rate if isinstance(rate, int | float) else ''}".strip(),
+        f"{names.get(kind, clean(kind, 30))} {number(rate) if isinstance(rate, int | float) else ''}".strip(),
         f"batch {clean(manifest['batch'], 12)}" if manifest.get("batch") else "",
         ", ".join(_inits(manifest.get("init") or network.get("init"))),
     ]
@@ -89,7 +89,7 @@ def reproduce(manifest: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
         ("parameters", network.get("parameters")),
         ("dtype", network.get("dtype")),
         ("loss", manifest.get("loss")),
-        ("optimizer", ", ".join(f"{k} {v}" for k, v in optimizer.items())),
+        ("optimizer", ", ".join(f"{k} {_plain(v)}" for k, v in optimizer.items())),
         (
             "initial values",
             ", ".join(f"{k} {_plain(v)}" for k, v in _mapping(manifest.get("init")).items())
@@ -110,7 +110,13 @@ def reproduce(manifest: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
 
 
 def _plain(value: Any) -> str:
-    return " ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, Mapping) else str(value)
+    return (
+        " ".join(f"{k} {v}" for k, v in value.items())
+        if isinstance(value, Mapping)
+        else f"{value:g}"
+        if isinstance(value, float)
+        else str(value)
+    )
 
 
 def commands(run: Run, result: CheckResult) -> tuple[tuple[str, str], ...]:

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from ..findings import PASSED_MARK, Cause, CheckResult, Finding, Severity
+from ..wording import percent
 from .evidence import explained, table_of
 from .text import clean, listing, plural
 
@@ -58,7 +59,7 @@ def fact(finding: Finding) -> str:
 
 
 def _cause(cause: Cause, findings: Sequence[Finding], severity: Severity | None, console: Console) -> None:
-    certainty = f", certainty {100 * cause.certainty:.0f} %" if cause.certainty > 0 else ""
+    certainty = f", certainty {percent(cause.certainty, 0)}" if cause.certainty > 0 else ""
     if certainty and not cause.against:
         certainty += ", nothing speaks against it"
     _headline(cause.sentence, severity, clean(cause.kind, 60) + certainty, console)

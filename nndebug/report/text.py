@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
+from .. import wording
+
 REPLACEMENT = "\ufffd"
 # Characters that reorder or hide the text around them; a name never needs them.
 _INVISIBLE = frozenset("\u061c\u200b\u200e\u200f\u2028\u2029\ufeff") | {
@@ -74,7 +76,7 @@ def percent(share: float | None) -> str:
     """A share of one as a percentage: `9.7 %`, `95 %`, `0.3 %`."""
     if share is None or not math.isfinite(share):
         return "–" if share is None else number(share)
-    return _shorten(f"{100 * share:.1f}") + "\u00a0%"
+    return wording.percent(share).replace(" ", "\u00a0")
 
 
 def evenly(values: Sequence[float], share: bool = False) -> list[str]:
@@ -127,7 +129,9 @@ def split_lead(message: str, longest: int = 90) -> tuple[str, str, str]:
     >>> split_lead("11 of 30 units never fire: 8 since step 1")
     ('11 of 30 units never fire', ':', '8 since step 1')
     """
-    message = re.sub(r"^step [\d,]+: ", "", message)  # every place that uses this shows the step itself
+    message = _bound(
+        re.sub(r"^step [\d,]+: ", "", message)
+    )  # every place that uses this shows the step itself
     match = _LEAD_END.search(message, 8)
     if not match or match.start() > longest:
         return message, "", ""
@@ -142,6 +146,7 @@ def split_verdict(sentence: str) -> tuple[str, str]:
     >>> split_verdict("The rate is too high: the first step killed 8 units.")
     ('The rate is too high:', 'the first step killed 8 units.')
     """
+    sentence = _bound(sentence)
     match = re.search(r"[:.;]\s", sentence)
     return (sentence[: match.start() + 1], sentence[match.end() :].strip()) if match else (sentence, "")
 
@@ -160,7 +165,7 @@ def shorten(text: str, limit: int) -> str:
     kept = kept.rsplit(" ", 1)[0]
     if kept.count("(") > kept.count(")") and (before := kept[: kept.rindex("(")].rstrip()):
         kept = before  # half a remark in brackets says less than none
-    kept = re.sub(r"(?<=\S)( [a-z]{1,3})+$", "", kept)
+    kept = re.sub(r"(?<=\S)( (?:[a-z]{1,3}|before|than|that|when|where|with))+$", "", kept)
     return kept.rstrip(" ,;:.(") + "\u00a0…"
 
 
@@ -175,6 +180,11 @@ def listing(words: Sequence[Any], most: int = 4) -> str:
 def plural(count: int, word: str, many: str = "") -> str:
     """`1 rule`, `18 rules`."""
     return f"{count:,} {word if count == 1 else many or word + 's'}"
+
+
+def _bound(text: str) -> str:
+    """A number and its sign stay on one line, and together where a text is cut."""
+    return re.sub(r"(?<=\d) (?=%)", "\u00a0", text)
 
 
 def _shorten(digits: str) -> str:

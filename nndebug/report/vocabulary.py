@@ -26,7 +26,10 @@ class Quantity:
 
 _SHIFT = "How far one update moves the layer's pre-activations, in their own standard deviations."
 _NORM = "Length of the gradient of all the layer's entries together; far below the other layers, it learns slower than they do."
-_SLOPE = "Along the direction of the first updates: as the loss itself changes, and as the gradient claims. They should be one."
+_SLOPE = (
+    "Along the first updates: above 0 the loss rises. What the gradient claims should be what the loss does."
+)
+_REPORTED = "What the evaluation reports, and the right answers counted anew. They should be one."
 
 _KNOWN = {
     "loss": Quantity(
@@ -116,6 +119,27 @@ _KNOWN = {
     "weight.norm": Quantity(
         "Size of the weights", "norm", "Length of all the layer's weights together.", log=True
     ),
+    "update.error": Quantity(
+        "Error of the update",
+        "relative error",
+        "An update against the one that rate and gradient give; a right one differs by rounding only.",
+    ),
+    "evaluation.reported": Quantity("Reported", "share right", _REPORTED, share=True),
+    "evaluation.accuracy": Quantity("Counted", "share right", _REPORTED, share=True),
+    "ranks.same_samples": Quantity(
+        "Samples that two processes share",
+        "share of samples",
+        "At 0 every process has data of its own.",
+        share=True,
+    ),
+    "ranks.loss_ratio": Quantity(
+        "Loss against that of the other processes",
+        "ratio",
+        "The process whose loss is furthest from the others'.",
+    ),
+    "ranks.slower": Quantity(
+        "Time of a step against that of the other processes", "ratio", "The slowest process; all wait for it."
+    ),
     "update_ratio": Quantity(
         "Update : weight",
         "ratio of norms",
@@ -135,7 +159,11 @@ _SIGNALS = {
 }
 _STATISTICS = {
     "mean": ("Mean", "mean", "Their mean."),
-    "std": ("Spread", "standard deviation", "Their standard deviation; near 0 all entries are the same."),
+    "std": (
+        "Spread",
+        "standard deviation",
+        "Standard deviation of all entries; near 0 they are all the same.",
+    ),
     "minimum": ("Smallest", "value", "The smallest entry."),
     "maximum": ("Largest", "value", "The largest entry."),
     "norm": ("Length", "norm", "Length of all entries together."),

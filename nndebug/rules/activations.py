@@ -10,6 +10,7 @@ from ..findings import Severity, Symptom
 from ..registry import rule
 from ..run import Run
 from ..signals import Site
+from ..wording import percent
 from .outcome import Outcome, checks, holds_now, outcome, severity
 
 _BOUNDED = ("sigmoid", "tanh")
@@ -41,7 +42,7 @@ def hidden_saturated(run: Run, *, most: float = 0.95, with_collapse: float = 0.8
         share = run.series("probe.saturated_share", site.name).last
         yield Symptom(
             site.name,
-            f"{share:.0%} of its {site.activation} activations sit on the flat ends, where no gradient passes",
+            f"{percent(share, 0)} of its {site.activation} activations sit on the flat ends, where no gradient passes",
             severity(run, learned=Severity.INFO),
             first_step=since,
             last_step=run.steps,
@@ -49,7 +50,7 @@ def hidden_saturated(run: Run, *, most: float = 0.95, with_collapse: float = 0.8
                 "share": share,
                 "series": [{"name": "probe.saturated_share", "site": site.name}],
                 "threshold": limit,
-                "threshold_label": f"saturated: {limit:.0%}",
+                "threshold_label": f"saturated: {percent(limit, 0)}",
             },
             help="scale the inputs and use Xavier initial weights",
         )
@@ -86,8 +87,8 @@ def output_saturated_wrong(run: Run, *, least: float = 0.02) -> Iterator[Symptom
         when = "" if since is not None else " before the first step"
         yield Symptom(
             site.name,
-            f"{share:.1%} of the outputs{when} are saturated on the wrong side, where the gradient is zero"
-            + (f" ({series.first:.0%} before the first step)" if since == 0 else ""),
+            f"{percent(share)} of the outputs{when} are saturated on the wrong side, where the gradient is zero"
+            + (f" ({percent(series.first, 0)} before the first step)" if since == 0 else ""),
             severity(run) if since is not None else Severity.INFO,
             first_step=since if since is not None else 0,
             last_step=run.steps if since is not None else 0,
@@ -96,7 +97,7 @@ def output_saturated_wrong(run: Run, *, least: float = 0.02) -> Iterator[Symptom
                 "at_birth": series.first,
                 "series": [{"name": "probe.wrong_side_share", "site": site.name}],
                 "threshold": least,
-                "threshold_label": f"healthy: below {least:.0%}",
+                "threshold_label": f"healthy: below {percent(least, 0)}",
             },
             help="use cross-entropy on logits, or smaller initial weights",
         )
@@ -190,7 +191,7 @@ def constant_output(run: Run, *, most: float = 0.01) -> Iterator[Symptom]:
     yield Symptom(
         first.name,
         f"the output is nearly the same for every sample; {first.name} is the first layer that tells samples apart no "
-        f"more (variation {variation:.1%} of its signal)",
+        f"more (variation {percent(variation)} of its signal)",
         severity(run),
         first_step=since,
         last_step=run.steps,
@@ -198,7 +199,7 @@ def constant_output(run: Run, *, most: float = 0.01) -> Iterator[Symptom]:
             "variation": variation,
             "series": [{"name": "probe.variation", "site": first.name}],
             "threshold": most,
-            "threshold_label": f"constant: below {most:.0%}",
+            "threshold_label": f"constant: below {percent(most, 0)}",
         },
         help=f"look at what happened to {first.name}",
     )

@@ -9,6 +9,7 @@ import numpy as np
 from ..findings import Severity, Symptom
 from ..registry import rule
 from ..run import Run
+from ..wording import percent
 from .outcome import LEARNED, Outcome, outcome, severity, still_falling
 
 
@@ -41,7 +42,7 @@ def oscillating(run: Run, *, changes: float = 0.6, size: float = 0.1, least: int
         return
     yield Symptom(
         "run",
-        f"{share:.0%} of the loss's {len(large)} large changes undo the one before; it ends at {loss.last:.3g}, from {loss.first:.3g}",
+        f"{percent(share, 0)} of the loss's {len(large)} large changes undo the one before; it ends at {loss.last:.3g}, from {loss.first:.3g}",
         severity(run),
         first_step=int(loss.steps[0]),
         last_step=run.steps,
@@ -178,7 +179,7 @@ def loss_metric_disagree(
     gained = window[1][-1] - window[1][0]
     yield Symptom(
         "run",
-        f"validation loss {loss.last:.3g} is well below chance ({chance:.3g}), accuracy {accuracy.last:.1%} is not above it"
+        f"validation loss {loss.last:.3g} is well below chance ({chance:.3g}), accuracy {percent(accuracy.last)} is not above it"
         if blind
         else f"over the last {times} epochs the validation loss went from {window[0][0]:.3g} to {window[0][-1]:.3g}, the accuracy "
         f"by {100 * gained:+.1f} points",

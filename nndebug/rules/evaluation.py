@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import takewhile
 from typing import Any
 
 from ..findings import Severity, Symptom
 from ..registry import rule
 from ..run import Run
+from ..wording import percent
 from .outcome import LEARNED, severity
 
 
@@ -18,6 +20,13 @@ def last_trial(run: Run) -> dict[str, Any] | None:
 
 def _wrong(trial: dict[str, Any], slack: float) -> bool:
     return bool(abs(trial["value"] - trial["accuracy"]) * trial["samples"] > slack + 1e-6)
+
+
+def _since(run: Run, last: dict[str, Any], slack: float) -> tuple[int, str]:
+    """Since which step every number was wrong, and, where the last one is from a later step, the words for that."""
+    trials = [event for event in run.events if event.get("event") == "evaluation"]
+    since = int([*takewhile(lambda trial: _wrong(trial, slack), reversed(trials))][-1]["step"])
+    return since, "" if since == last["step"] else f" at step {last['step']:,}"
 
 
 @rule("NND601", "metric-wrong", needs=("evaluation.accuracy",))
@@ -39,12 +48,13 @@ def metric_wrong(run: Run, *, slack: float = 1.0) -> Iterator[Symptom]:
     trial = last_trial(run)
     if trial is None or not _wrong(trial, slack):
         return
+    since, at = _since(run, trial, slack)
     samples, right = trial["samples"], round(trial["accuracy"] * trial["samples"])
     yield Symptom(
         "run",
-        f"the evaluation says {trial['value']:.2%}; the accuracy is {trial['accuracy']:.2%} ({right:,} of {samples:,})",
+        f"the evaluation says {percent(trial['value'], 2)}{at}; the accuracy is {percent(trial['accuracy'], 2)} ({right:,} of {samples:,})",
         Severity.ERROR,
-        first_step=int(trial["step"]),
+        first_step=since,
         last_step=run.steps,
         evidence={
             "reported": trial["value"],
@@ -80,6 +90,7 @@ def metric_mistake_named(run: Run, *, slack: float = 1.0) -> Iterator[Symptom]:
     trial = last_trial(run)
     if trial is None or not _wrong(trial, slack) or not trial["mistakes"]:
         return
+    since, at = _since(run, trial, slack)
     first, *others = trial["mistakes"]
     exactly = "exactly" if first["exact"] else "about"
     also = (
@@ -91,9 +102,9 @@ def metric_mistake_named(run: Run, *, slack: float = 1.0) -> Iterator[Symptom]:
     )
     yield Symptom(
         "run",
-        f"{first['meaning']} gives {exactly} the reported {trial['value']:.2%}: {first['formula']}{also}",
+        f"{first['meaning']} gives {exactly} the reported {percent(trial['value'], 2)}{at}: {first['formula']}{also}",
         Severity.ERROR,
-        first_step=int(trial["step"]),
+        first_step=since,
         last_step=run.steps,
         evidence={
             "mistake": first["name"],
@@ -177,7 +188,7 @@ def chance_accuracy(
     label = top if top in equal else equal[0]
     yield Symptom(
         "run",
-        f"validation accuracy {accuracy.last:.1%} is the share of class {label} to the sample ({last[-1]} of {total})",
+        f"validation accuracy {percent(accuracy.last)} is the share of class {label} to the sample ({last[-1]} of {total})",
         severity(run),
         first_step=int(accuracy.steps[-2]),
         last_step=run.steps,
@@ -286,7 +297,7 @@ def classes_renamed(run: Run, *, least: float = 0.5, gain: float = 0.3) -> Itera
     by = f"by {shift if shift <= len(table) / 2 else shift - len(table):+d}" if shift else "by a table"
     yield Symptom(
         "run",
-        f"validation accuracy {trial['accuracy']:.1%} would be {after:.1%} if the predicted classes were renamed {by}",
+        f"validation accuracy {percent(trial['accuracy'])} would be {percent(after)} if the predicted classes were renamed {by}",
         Severity.ERROR,
         first_step=0,
         last_step=run.steps,

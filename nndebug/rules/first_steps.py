@@ -13,6 +13,7 @@ from ..registry import rule
 from ..run import Run
 from .outcome import severity
 
+_UPHILL = "w + rate * gradient"
 _EXACT = 0.01
 """Relative differences below it are rounding (healthy: below 1e-5); mistakes make at least 0.18."""
 
@@ -230,7 +231,9 @@ def update_wrong(run: Run, *, most: float = _EXACT, times: int = 2) -> Iterator[
                 "threshold": most,
                 "threshold_label": "rounding",
             },
-            help=f"yours does {mistake.formula}; compare it with what {_optimizer(run)} says",
+            help="subtract the update instead of adding it: w - rate * gradient"
+            if mistake.formula == _UPHILL
+            else f"yours does {mistake.formula}; compare that line with the rule of {_optimizer(run)}",
         )
     yield from _penalty(run)
 
@@ -291,7 +294,7 @@ def _mistake(run: Run, factor: float, residual: float) -> Mistaken:
             if not uphill:
                 return Mistaken(name or "right", formula)
             name = f"the sign flipped, and {name}" if name else "the sign flipped"
-            return Mistaken(name, f"-{formula}" if formula else "w + rate * gradient")
+            return Mistaken(name, f"-{formula}" if formula else _UPHILL)
     name = "the sign flipped, and scaled" if uphill else "scaled"
     return Mistaken(name, f"{factor:.3g} × the right update")
 

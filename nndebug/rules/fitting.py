@@ -8,6 +8,7 @@ from typing import Any
 from ..findings import Severity, Symptom
 from ..registry import rule
 from ..run import Run
+from ..wording import percent
 from .before import last_site, measured, unless_it_learns
 from .outcome import Outcome, outcome, still_falling
 
@@ -169,7 +170,9 @@ def loss_output_misfit(run: Run, *, least: float = 0.01) -> Iterator[Symptom]:
     low, high = target["minimum"], target["maximum"]
     classes = fit.get("labels", {}).get("classes", target["distinct"] if target["integers"] else 0)
     numbers = (
-        f"{target['outside']:.0%} of the targets ({low:.3g} to {high:.3g})" if "outside" in target else ""
+        f"{percent(target['outside'], 0)} of the targets ({low:.3g} to {high:.3g})"
+        if "outside" in target
+        else ""
     )
     if target.get("outside", 0) >= least:
         several = outputs == 1 and activation == "sigmoid" and 2 < classes <= 50 and target["integers"]

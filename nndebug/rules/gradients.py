@@ -12,6 +12,7 @@ from ..findings import Severity, Symptom
 from ..registry import rule
 from ..run import Run
 from ..signals import Array
+from ..wording import short
 from .outcome import Outcome, outcome, severity
 
 _COLLAPSE = 1e-3
@@ -230,7 +231,7 @@ def _sliding_minimum(values: Array, window: int) -> Array:
 
 
 def _small(share: float) -> str:
-    return "exactly zero" if share == 0 else f"{share:.0e} of its start"
+    return "exactly zero" if share == 0 else f"{short(share, 1)} of its start"
 
 
 def _early_size(run: Run, site: str, entries: int, steps: int) -> float:

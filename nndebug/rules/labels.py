@@ -10,6 +10,7 @@ import numpy as np
 from ..findings import Severity, Symptom
 from ..registry import rule
 from ..run import Run
+from ..wording import percent
 from .before import generalises, if_it_fails, measured, unless_it_learns
 from .evaluation import last_trial
 
@@ -126,7 +127,7 @@ def class_imbalance(run: Run, *, most: float = 10.0) -> Iterator[Symptom]:
         + ("; the network never gets it right" if ignored else "")
         + ("; on held-out data the loss is no better than chance" if unseen and not ignored else "")
         + (
-            f"; of held-out samples of rare classes {neglected:.0%} are recognised"
+            f"; of held-out samples of rare classes {percent(neglected, 0)} are recognised"
             if neglected is not None
             else ""
         ),
@@ -182,7 +183,7 @@ def not_shuffled(run: Run, *, most: float = 0.5, batches: int = 5) -> Iterator[S
     level = if_it_fails(run)
     yield Symptom(
         "run",
-        f"the labels within a batch have {share:.0%} of the entropy that they would have in random order",
+        f"the labels within a batch have {percent(share, 0)} of the entropy that they would have in random order",
         Severity.WARNING if level is Severity.INFO and held_out is False else level,
         first_step=0,
         evidence={"share": share, "series": [{"name": "batch.mixed", "site": "run"}], "threshold": most},
@@ -246,7 +247,7 @@ def pairs_torn(run: Run, *, least: float = 1.0, times: int = 3) -> Iterator[Symp
     share = float(np.median(paired.values))
     yield Symptom(
         "run",
-        f"in the first batches {share:.0%} of the inputs come with their own targets",
+        f"in the first batches {percent(share, 0)} of the inputs come with their own targets",
         Severity.ERROR,
         first_step=int(paired.steps[wrong][0]),
         evidence={"share": share, "series": [{"name": "batch.paired", "site": "run"}]},

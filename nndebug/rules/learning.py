@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from ..findings import Severity, Symptom
 from ..registry import rule
 from ..run import Run
+from ..wording import percent
 from .outcome import DIVERGED, MIN_STEPS, NOT_LEARNED, diverging_since, holds_now, not_learning, severity
 
 
@@ -152,7 +153,7 @@ def prediction_collapse(run: Run, *, least: float = 0.9) -> Iterator[Symptom]:
     share, label = run.series("probe.top_class_share").last, int(run.series("probe.top_class").last)
     yield Symptom(
         "run",
-        f"class {label} is {share:.0%} of the predictions, {shares[label]:.0%} of the labels",
+        f"class {label} is {percent(share, 0)} of the predictions, {percent(shares[label], 0)} of the labels",
         severity(run),
         first_step=since,
         last_step=run.steps,
@@ -161,7 +162,7 @@ def prediction_collapse(run: Run, *, least: float = 0.9) -> Iterator[Symptom]:
             "share": share,
             "series": [{"name": "probe.top_class_share", "site": "run"}],
             "threshold": least,
-            "threshold_label": f"collapse: {least:.0%}",
+            "threshold_label": f"collapse: {percent(least, 0)}",
         },
         help="look at what makes the output constant: dead or saturated units, labels out of order",
     )

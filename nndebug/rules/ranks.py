@@ -9,6 +9,7 @@ from ..findings import Severity, Symptom
 from ..registry import rule
 from ..run import Run
 from ..signals import RUN
+from ..wording import percent
 
 _GRADIENT, _PARAMETER = "ranks.gradient_difference", "ranks.parameter_difference"
 
@@ -146,7 +147,7 @@ def rank_samples_shared(run: Run, *, least: float = 0.05) -> Iterator[Symptom]:
     )
     yield Symptom(
         RUN,
-        f"{who} in the same epoch, from step {step:,} on: {share:.0%} of those that were looked at",
+        f"{who} in the same epoch, from step {step:,} on: {percent(share, 0)} of those that were looked at",
         Severity.WARNING,
         first_step=step,
         last_step=run.steps,
@@ -231,7 +232,7 @@ def rank_slow(
     yield Symptom(
         RUN,
         f"rank {rank} takes {slower.at(first):.1f} times as long as the others before its backward pass, from step "
-        f"{first:,} on: {cost.at(first):.0%} of every step is spent waiting for it",
+        f"{first:,} on: {percent(cost.at(first), 0)} of every step is spent waiting for it",
         Severity.WARNING,
         first_step=first,
         last_step=run.steps,

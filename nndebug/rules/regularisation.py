@@ -13,6 +13,7 @@ from ..findings import Severity, Symptom
 from ..registry import rule
 from ..run import Run
 from ..signals import Array, Site
+from ..wording import percent
 from .outcome import LEARNED, NOT_LEARNED, Outcome, outcome, severity
 
 DROPPED = 0.8
@@ -109,7 +110,7 @@ def regulariser_dominates(
         return
     yield Symptom(
         strongest,
-        f"dropout of {dropped:.0%} leaves {1 - dropped:.0%} of a layer's units at a step"
+        f"dropout of {percent(dropped, 0)} leaves {percent(1 - dropped, 0)} of a layer's units at a step"
         + (f": the loss is {trained:.3g} with it and {loss.last:.3g} without" if trained > loss.last else ""),
         Severity.WARNING,
         first_step=0,

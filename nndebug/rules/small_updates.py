@@ -9,6 +9,7 @@ import numpy as np
 from ..findings import Severity, Symptom
 from ..registry import rule
 from ..run import Run
+from ..wording import short
 from .outcome import not_learning, unfinished
 
 
@@ -43,7 +44,7 @@ def update_too_small(
         return
     yield Symptom(
         f"{fastest}.weight",
-        f"median update {typical[fastest]:.1e} × the weight, the largest of all layers, and the loss was still falling when "
+        f"median update {short(typical[fastest])} × the weight, the largest of all layers, and the loss was still falling when "
         "the training ended",
         Severity.WARNING,
         first_step=0,
@@ -56,7 +57,7 @@ def update_too_small(
             "falling": True,
             "series": [{"name": "update_ratio", "site": f"{fastest}.weight"}],
             "threshold": falling,
-            "threshold_label": f"too small: below {falling:g}",
+            "threshold_label": f"too small: below {short(falling)}",
         },
         help="raise the learning rate",
     )
@@ -72,7 +73,7 @@ def _still(run: Run, most: float, points: int) -> Iterator[Symptom]:
         since = int(ratios.steps[small[-1] + 1 if small.size and small[-1] + 1 < len(ratios) else 0])
         yield Symptom(
             f"{site.name}.weight",
-            f"median update {ratios.median_last(points):.1e} × the weight: it hardly moves"
+            f"median update {short(ratios.median_last(points))} × the weight: it hardly moves"
             if ratios.median_last(points) > 0
             else "its median update is exactly 0: it does not move",
             Severity.ERROR,
@@ -84,7 +85,7 @@ def _still(run: Run, most: float, points: int) -> Iterator[Symptom]:
                 "falling": False,
                 "series": [{"name": "update_ratio", "site": f"{site.name}.weight"}],
                 "threshold": most,
-                "threshold_label": f"too small: below {most:g}",
+                "threshold_label": f"too small: below {short(most)}",
             },
             help="raise the learning rate, unless the gradient has collapsed",
         )

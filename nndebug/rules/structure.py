@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from ..findings import Severity, Symptom
 from ..registry import rule
 from ..run import Run
+from ..wording import percent
 from .before import if_it_fails, measured, unless_it_learns
 from .outcome import Outcome, outcome, severity
 
@@ -183,8 +184,8 @@ def init_misfit(run: Run, *, factor: float = 5.0) -> Iterator[Symptom]:
         size = f"{gain / suits:.3g} × too large" if gain > suits else f"{suits / gain:.3g} × too small"
         yield Symptom(
             layer["name"],
-            f"its initial weights (standard deviation {layer['weight_std']:.2g}) are {size} for {layer['inputs']} inputs "
-            f"and {layer['activation']}",
+            f"its initial weights are {size} for {layer['inputs']} inputs and {layer['activation']} "
+            f"(standard deviation {layer['weight_std']:.2g})",
             if_it_fails(run),
             first_step=0,
             evidence={"gain": gain, "suits": suits, "ratio": gain / suits},
@@ -219,7 +220,7 @@ def capacity_too_small(run: Run, *, most: float = 0.1, some: float = 0.9) -> Ite
     narrow = min(layers[:-1] or layers, key=lambda layer: layer["units"])
     yield Symptom(
         narrow["name"],
-        f"{parameters} parameters for {numbers} numbers to learn by heart: {found['share']:.0%} of the loss is left, and "
+        f"{parameters} parameters for {numbers} numbers to learn by heart: {percent(found['share'], 0)} of the loss is left, and "
         f"every gradient is right; {narrow['name']} has {narrow['units']} units",
         if_it_fails(run),
         first_step=0,

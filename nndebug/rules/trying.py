@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from ..findings import Severity, Symptom
 from ..registry import rule
 from ..run import Run
+from ..wording import percent
 from .before import if_it_fails, measured, unless_it_learns
 from .outcome import Outcome, outcome, unfinished
 
@@ -143,7 +144,7 @@ def cannot_overfit_batch(run: Run, *, most: float = 0.1, nothing: float = 0.9) -
     yield Symptom(
         "run",
         f"{found['samples']} samples cannot be learned by heart: at the best of {len(found['rates'])} rates "
-        f"{share:.0%} of the loss is left",
+        f"{percent(share, 0)} of the loss is left",
         unless_it_learns(run) if low else if_it_fails(run),
         first_step=0,
         evidence={k: found[k] for k in ("share", "start", "reached", "chance", "rates")},
@@ -176,8 +177,9 @@ def input_ignored(run: Run, *, alike: float = 0.99) -> Iterator[Symptom]:
     equal = start["outputs_equal"]
     yield Symptom(
         "run",
-        f"{found['samples']} samples are learned no better with their inputs (loss {reached:.3g}) than with zeros "
-        f"({blind:.3g})" + ("; all outputs are equal to the last bit" if equal else ""),
+        f"{found['samples']} samples are learned no better with their inputs than with zeros "
+        f"(loss {reached:.3g} and {blind:.3g})"
+        + ("; all outputs are equal to the last bit" if equal else ""),
         Severity.ERROR if outcome(run) is Outcome.FAILED else unless_it_learns(run),
         first_step=0,
         evidence={"reached": reached, "blind": blind, "outputs_equal": equal},

@@ -11,6 +11,7 @@ import numpy as np
 from ..findings import Severity, Symptom
 from ..registry import rule
 from ..run import Run
+from ..wording import short
 from .before import measured
 from .outcome import Outcome, outcome, severity
 from .structure import never_ran
@@ -88,7 +89,7 @@ def update_too_large(run: Run, *, median: float = 0.1, first: float = 2.0) -> It
         message = (
             f"update {largest:.3g} × the weight at step {step}"
             if largest > first
-            else f"median update {typical:.2g} × the weight"
+            else f"median update {short(typical)} × the weight"
         )
         yield Symptom(
             f"{site.name}.weight",
@@ -136,11 +137,11 @@ def parameter_frozen(run: Run, *, steps: int = 20) -> Iterator[Symptom]:
             gradient = float(np.median(late.values)) if late else 0.0
             below = gradient > 0 and _below_precision(run, name, gradient)
             if gradient > 0 and not below:
-                message = f"never changes since step {since:,} although its gradient is {gradient:.2g}: the update is not applied"
+                message = f"never changes since step {since:,} although its gradient is {short(gradient)}: the update is not applied"
                 level = Severity.WARNING if outcome(run) is Outcome.LEARNED else Severity.ERROR
                 help = "look at the line that updates it: is it applied to a copy?"
             elif below:
-                message = f"never changes since step {since:,}: rate times gradient ({gradient:.2g}) is below its precision"
+                message = f"never changes since step {since:,}: rate times gradient ({short(gradient)}) is below its precision"
                 level, help = (
                     severity(run, learned=Severity.INFO),
                     "raise the rate, or find what shrank the gradient",

@@ -6,6 +6,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from ..strategies.arrays import Draw, batches
+from ..wording import percent
 from .bench import COUPLED, Bench, has_modes, parameters, set_mode, state
 from .case import Case
 from .comparing import same
@@ -137,7 +138,7 @@ def evaluation_follows_training(case: Case, draw: Draw) -> None:
         raise Failure(
             "the running statistics do not follow the batch's",
             "the same output to 5 %",
-            f"{off:.0%} apart",
+            f"{percent(off, 0)} apart",
             help,
             given,
         )

@@ -14,6 +14,7 @@ from statistics import fmean
 from ..causes.evidence import PROOF
 from ..causes.vocabulary import Kind
 from ..findings import Cause
+from ..wording import percent
 from .cures import CURES, GENERAL
 from .result import Trial, Trials
 
@@ -215,4 +216,4 @@ def figures(trials: Trials, trial: Trial) -> str:
 
 def _figure(reached: Sequence[float | None]) -> str:
     known = [max(value, 0.0) for value in reached if value is not None]
-    return "not finite" if len(known) < len(reached) or not known else f"{100 * fmean(known):.0f} %"
+    return "not finite" if len(known) < len(reached) or not known else percent(fmean(known), 0)

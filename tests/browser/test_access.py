@@ -103,6 +103,14 @@ def test_the_printed_page_has_everything(browser, page, request):
     assert sorted(lost) == []
 
 
+def test_a_page_in_the_dark_theme_prints_on_white(browser, sick):
+    seen = "const [body, card] = ['body', '.card'].map(s => getComputedStyle(document.querySelector(s))); return [body.color, body.backgroundColor, card.backgroundColor]"
+    dark = browser.open(sick, dark=True).js(seen)
+    printed = browser.open(sick, dark=True, media="print").js(seen)
+    assert printed == browser.open(sick, media="print").js(seen) != dark
+    assert printed[1:] == ["rgb(255, 255, 255)"] * 2
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_all_is_readable_without_javascript(browser, page, request):
     path = request.getfixturevalue(page)

@@ -163,6 +163,22 @@ def test_a_short_word_never_stands_last_before_the_ellipsis():
     assert shorten("the gradient is zero in the first layer", 30) == "the gradient is zero\u00a0…"
 
 
+def test_what_is_about_the_whole_run_has_no_place(run):
+    whole = replace(finding(2, 5), site="run")
+    links = cards(run, finding(1, 0), whole)
+    assert [link.site for link in links] == ["hidden1", ""]
+
+
+def test_a_number_stays_with_its_sign():
+    assert (
+        shorten("at the best of 5 rates 30\u00a0% of the loss is left", 27) == "at the best of 5 rates\u00a0…"
+    )
+    assert (
+        shorten("a standard deviation of 153 before the first step", 36)
+        == "a standard deviation of 153\u00a0…"
+    )
+
+
 def test_the_same_rule_in_two_layers_is_one_card(tmp_path):
     run, result = sample.sick(tmp_path / "run")
     twin = replace(result.findings[3], site="output.weight")

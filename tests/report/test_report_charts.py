@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from nndebug import rules
 from nndebug.report import charts, plots, text
 from nndebug.report.model import Chart, Line, Reference
 from nndebug.report.svg import chart_svg, free_place
 from nndebug.report.vocabulary import Quantity, quantity
+
+RULES = Path(rules.__file__).parent
+EVIDENCE = [
+    name
+    for path in RULES.glob("*.py")
+    for name in re.findall(r'\{"name": "([a-z_.]+)", "site"', path.read_text())
+]
 
 series = hnp.arrays(
     float,
@@ -136,8 +147,8 @@ def test_numbers(value, shown):
         ("11 of 30 units never fire: 8 since step 1", ("11 of 30 units never fire", ":", "8 since step 1")),
         ("moved by 6.2 deviations (healthy: below 4)", ("moved by 6.2 deviations", "", "(healthy: below 4)")),
         (
-            "class 1 is 100% of the predictions, 11% of the labels",
-            ("class 1 is 100% of the predictions, 11% of the labels", "", ""),
+            "class 1 is 100 % of the predictions, 11 % of the labels",
+            ("class 1 is 100\u00a0% of the predictions, 11\u00a0% of the labels", "", ""),
         ),
         ("short", ("short", "", "")),
     ],
@@ -160,6 +171,12 @@ def test_clean_is_short_printable_and_idempotent(raw, limit):
     assert cleaned.encode("utf-8") is not None
     assert "\n" not in cleaned
     assert text.clean(cleaned, limit) == cleaned
+
+
+@pytest.mark.parametrize("name", sorted(set(EVIDENCE)))
+def test_every_chart_of_a_finding_has_a_unit_and_says_how_to_read_it(name):
+    known = quantity(name)
+    assert known.unit != "value" and known.how != "As recorded."
 
 
 def test_every_recorded_name_reads_as_words():

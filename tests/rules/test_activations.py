@@ -125,7 +125,7 @@ class TestOutputSaturatedWrong:
     def test_error_from_birth_on(self):
         found = one("NND204", self.wrong(0.35, 0.3, 0.25, 0.1, 0.1, 0.1, 0.1, 0.1, learns=False))
         assert (found.severity, found.first_step) == (Severity.ERROR, 0)
-        assert "35% before the first step" in found.message
+        assert "35 % before the first step" in found.message
 
     def test_info_when_only_birth_was_so(self):
         found = one("NND204", self.wrong(0.17, 0.1, 0.05, 0.01, 0.003, 0.003, 0.003, 0.003, learns=True))

@@ -447,7 +447,7 @@ def batches(name, values, learns=False):
 
 def test_torn_pairs_need_three_batches():
     symptom = one("NND711", batches("batch.paired", [0.1, 0.2, 0.0, 1.0]))
-    assert symptom.severity is Severity.ERROR and "15% of the inputs" in symptom.message
+    assert symptom.severity is Severity.ERROR and "15 % of the inputs" in symptom.message
     assert symptoms("NND711", batches("batch.paired", [0.1, 0.2, 1.0, 1.0])) == []
     assert symptoms("NND711", batches("batch.paired", [1.0] * 6)) == []
 

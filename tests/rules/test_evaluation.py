@@ -31,7 +31,15 @@ class TestMetricWrong:
     def test_fires_and_gives_both_numbers(self):
         found = one("NND601", judged())
         assert found.severity is Severity.ERROR
-        assert "10.00%" in found.message and "95.00% (950 of 1,000)" in found.message
+        assert "10 %" in found.message and "95 % (950 of 1,000)" in found.message
+
+    @pytest.mark.parametrize(("first", "since"), [(0.1, 144), (0.9, 1000)])
+    def test_since_the_first_of_the_wrong_numbers_in_a_row(self, first, since):
+        run = judged(mistakes=[mistake()])
+        early = {**run.events[0], "kind": "event", "step": 144, "value": first, "accuracy": 0.9}
+        run = make_run({("run", "evaluation.accuracy"): {1000: 0.95}}, events=[early, run.events[0]])
+        assert one("NND601", run).first_step == one("NND602", run).first_step == since
+        assert ("says 10 % at step 1,000" in one("NND601", run).message) is (since < 1000)
 
     @pytest.mark.parametrize(("samples_off", "fires"), [(1, False), (2, True)])
     def test_boundary_one_sample(self, samples_off, fires):
@@ -44,9 +52,7 @@ class TestMetricWrong:
 class TestMistakeNamed:
     def test_fires_with_the_line_that_gives_the_number(self):
         found = one("NND602", judged(mistakes=[mistake(), mistake("argmin")]))
-        assert (
-            found.message == "the argmax of a label gives exactly the reported 10.00%: f(x) (so does argmin)"
-        )
+        assert found.message == "the argmax of a label gives exactly the reported 10 %: f(x) (so does argmin)"
         assert found.evidence["mistake"] == "argmax_of_label" and found.evidence["others"] == ["argmin"]
 
     def test_what_is_near_is_said_to_be_near(self):

@@ -60,7 +60,7 @@ class TestGradientCollapse:
         found = one("NND305", self.fall(1e-6))
         assert found.site == "hidden1" and found.severity is Severity.ERROR
         assert 0 <= found.first_step <= 50
-        assert "fell to 1e-06 of its start" in found.message
+        assert "fell to 1e-6 of its start" in found.message
 
     @pytest.mark.parametrize(("share", "fires"), [(1.01e-3, False), (0.99e-3, True)])
     def test_boundary(self, share, fires):

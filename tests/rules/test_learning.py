@@ -82,7 +82,7 @@ class TestPredictionCollapse:
 
     def test_fires_and_names_the_class(self):
         found = one("NND507", self.collapse(1.0, learns=False))
-        assert found.message.startswith("class 7 is 100% of the predictions")
+        assert found.message.startswith("class 7 is 100 % of the predictions")
         assert (found.severity, found.first_step) == (Severity.ERROR, 400)
 
     def test_warning_where_it_is_not_clear_that_learning_failed(self):

@@ -114,7 +114,7 @@ class TestSlow:
         assert (
             found.first_step == 8
             and "rank 1 takes 3.0 times as long" in found.message
-            and "50%" in found.message
+            and "50 %" in found.message
         )
 
     @pytest.mark.parametrize(

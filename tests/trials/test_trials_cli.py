@@ -74,9 +74,9 @@ def test_fix_writes_the_experiment_that_learns_and_says_so(sick, tmp_path, monke
     assert re.fullmatch(r"changed learning rate 30 → (0\.3|3)", changed)
     assert "▲ The learning rate is too high" in before
     assert (
-        float(re.search(r"accuracy ([\d.]+)%", after)[1])
+        float(re.search(r"accuracy ([\d.]+) %", after)[1])
         > 80
-        > float(re.search(r"accuracy ([\d.]+)%", before)[1])
+        > float(re.search(r"accuracy ([\d.]+) %", before)[1])
     )
     text = (tmp_path / "mended.toml").read_text()
     assert text.startswith("# Changed by nndebug fix: learning rate 30 → ")
