@@ -21,6 +21,14 @@ from .rule import Rule
 from .steps import Steps
 from .update import FORGOTTEN, UPDATES, Case
 
+MEANT = {
+    "rate": "a positive number: what the step is the gradient times",
+    "momentum": "from 0 to below 1: the share of the last step that is kept",
+    "l2": "λ, 0 or more",
+    "samples": "how many samples the training set has, 1 or more",
+}
+"""What the numbers of an update may be."""
+
 
 def check_update(
     update: Callable[[Any, Any], Any],
@@ -51,8 +59,16 @@ def check_update(
         A `GradCheck` with a row `update` for every parameter, and a row `penalty` if there is one.
 
     Raises:
-        UserError: update raises, or params is no container of arrays.
+        UserError: update raises, params is no container of arrays, or a number cannot be meant.
     """
+    for what, value, fits in (
+        ("rate", rate, rate > 0),
+        ("momentum", momentum, 0 <= momentum < 1),
+        ("l2", l2, l2 >= 0),
+        ("samples", samples, samples >= 1),
+    ):
+        if not (fits and np.isfinite(value)):
+            raise UserError(f"{what} is {value}", help=MEANT[what])
     arrays = numbers(params)
     names = [name_of(path) for path in arrays]
     for name in penalised or ():

@@ -59,6 +59,13 @@ def name_mistakes(s: Steps, rate: float, part: str) -> tuple[Mistake, ...]:
         ("the rate missing", f"{w} = {w} - {name}", s.mean / rate),
         ("the rate applied twice", f"{w} = {w} - rate * rate * {name}", s.mean * rate),
     ]  # fmt: skip
+    if s.mean[0].size > 1:
+        entries = tuple(range(1, s.mean.ndim))
+        average = np.broadcast_to(s.mean.mean(axis=entries, keepdims=True), s.mean.shape)
+        known += [
+            (f"one number for all of its entries, their gradient's {what}", f"{w} = {w} - rate * {name}.{what}()", value)
+            for what, value in (("mean", average), ("sum", s.mean[0].size * average))
+        ]  # fmt: skip
     if s.first is not None and s.last is not None:
         known += [
             ("the last sample only (overwritten, not summed)", f"{w} = {w} - rate / batch * (gradient of the last sample)", s.last / n),

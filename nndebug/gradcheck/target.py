@@ -82,7 +82,10 @@ def _from_module(name: str) -> ModuleType:
 
 def _attribute(module: ModuleType, place: str, name: str) -> Any:
     if not hasattr(module, name):
-        known = [n for n, value in vars(module).items() if callable(value) and not n.startswith("_")]
+        found = {n: value for n, value in vars(module).items() if callable(value) and not n.startswith("_")}
+        # What is written there comes before what it imports.
+        written = [n for n, value in found.items() if getattr(value, "__module__", "") == module.__name__]
+        known = written or list(found)
         help = did_you_mean(name, known) if known else EXAMPLE
         raise UserError(f"{place} has no {name!r}", help=help)
     return getattr(module, name)

@@ -207,6 +207,7 @@ OWN_CORE = """
     [
         (["onw.py:make"], "there is no file onw.py", "did you mean 'own.py'"),
         (["own.py:mak"], "own.py has no 'mak'", "did you mean 'make'"),
+        (["own.py:zzz"], "own.py has no 'zzz'", "known: make"),
         (["own.py"], "'own.py' names no factory", "own.py:factory"),
         (["no_such_module:make"], "there is no module 'no_such_module'", "file.py:factory"),
         (["own.py:number"], "gives int, not (network, x, y)", "return a network"),

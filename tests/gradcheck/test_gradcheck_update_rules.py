@@ -5,6 +5,7 @@ import pytest
 
 from examples.own_network import rows
 from network import SGD, Dense, Momentum, Quadratic, Sequential, Sigmoid
+from nndebug.errors import UserError
 from nndebug.gradcheck import Verdict, check_update, gradcheck
 
 
@@ -309,6 +310,11 @@ MISTAKES = {
     "no rate": (lambda n, name, w, g, lr: g, "the rate missing"),
     "summed": (lambda n, name, w, g, lr: lr * g * len(n.z1), "no division by the batch"),
     "a factor": (lambda n, name, w, g, lr: 0.3 * lr * g, "a constant factor of 0.3"),
+    "broadcast": (
+        lambda n, name, w, g, lr: lr * g.mean() + 0 * w,
+        "one number for all of its entries, their gradient's mean",
+    ),
+    "broadcast sum": (lambda n, name, w, g, lr: lr * g.sum() + 0 * w, "their gradient's sum"),
 }
 
 
@@ -428,3 +434,19 @@ def test_a_function_that_is_wrong_under_any_rule_is_wrong(step):
 
 def test_another_momentum_than_declared_is_wrong():
     assert check_update(function(momentum), make(), rate=0.1, momentum=0.5).exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("numbers", "message"),
+    [
+        ({"rate": 0.0}, "rate is 0.0"),
+        ({"rate": -0.1}, "rate is -0.1"),
+        ({"rate": float("nan")}, "rate is nan"),
+        ({"rate": 0.1, "momentum": 1.0}, "momentum is 1.0"),
+        ({"rate": 0.1, "l2": -1.0}, "l2 is -1.0"),
+        ({"rate": 0.1, "samples": 0}, "samples is 0"),
+    ],
+)
+def test_numbers_that_cannot_be_meant_are_refused(numbers, message):
+    with pytest.raises(UserError, match=message):
+        check_update(function(momentum), make(), **numbers)
