@@ -59,7 +59,7 @@ def name_mistakes(s: Steps, rate: float, part: str) -> tuple[Mistake, ...]:
         ("the rate missing", f"{w} = {w} - {name}", s.mean / rate),
         ("the rate applied twice", f"{w} = {w} - rate * rate * {name}", s.mean * rate),
     ]  # fmt: skip
-    if s.mean[0].size > 1:
+    if s.mean[0].size > 1 and s.done.any():
         entries = tuple(range(1, s.mean.ndim))
         average = np.broadcast_to(s.mean.mean(axis=entries, keepdims=True), s.mean.shape)
         known += [
