@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from ..findings import CheckResult
@@ -107,7 +108,7 @@ def _subline(run: Run, result: CheckResult) -> str:
         cause = result.causes[0]
         if cause.certainty > 0:
             parts.append(f"Certainty {100 * cause.certainty:.0f}\u00a0%.")
-            against = clean("; ".join(cause.against), 200)
+            against = clean(re.sub(r" \(÷[\d.,]+\)", "", "; ".join(cause.against)), 200)  # "÷" is told below
             parts.append(f"Against: {against}." if against else "Nothing speaks against it.")
         if len(result.causes) > 1 and result.causes[1].certainty >= _WORTH_A_LINE:
             parts.append(f"A second cause: {clean(result.causes[1].sentence, 120)}")

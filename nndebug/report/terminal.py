@@ -68,7 +68,8 @@ def _cause(cause: Cause, findings: Sequence[Finding], severity: Severity | None,
         reasons = "; ".join(clean(s, 300) for s in cause.supports)
         _labelled("for", f"{reasons}; × = how much surer", console)
     if cause.certainty > 0 and cause.against:
-        _labelled("against", "; ".join(clean(a, 300) for a in cause.against), console)
+        reasons = "; ".join(clean(a, 300) for a in cause.against)
+        _labelled("against", reasons + ("; ÷ = how much less sure" if "(÷" in reasons else ""), console)
     for text in cause.tried:
         _labelled("tried", clean(text, 300), console)
     for other in cause.ruled_out:

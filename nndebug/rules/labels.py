@@ -48,7 +48,7 @@ def labels_unrelated(
     if other and other["score"] > score + proof * error and other["skill"] > skill + better:
         yield Symptom(
             "run",
-            f"a linear probe reaches {unit} {found['score']:.2f} on the labels as they are and {other['score']:.2f} on "
+            f"a linear probe reaches {unit} {_score(unit, found['score'])} on the labels as they are and {_score(unit, other['score'])} on "
             f"the labels {other['name']}",
             Severity.ERROR,
             first_step=0,
@@ -62,8 +62,8 @@ def labels_unrelated(
     sees = neighbour is not None and neighbour > baseline + errors * error
     yield Symptom(
         "run",
-        f"a linear probe reaches {unit} {found['score']:.2f} on held-out rows, knowing nothing {baseline:.2f}"
-        + (f"; the nearest neighbour {neighbour:.2f}" if sees else ""),
+        f"a linear probe reaches {unit} {_score(unit, found['score'])} on held-out rows, knowing nothing {_score(unit, baseline)}"
+        + (f"; the nearest neighbour {_score(unit, neighbour)}" if sees else ""),
         Severity.WARNING if not sees and generalises(run) is False else Severity.INFO,
         first_step=0,
         evidence={
@@ -84,8 +84,8 @@ def _other_numbers(found: Mapping[str, Any], apart: float = 0.3) -> Iterator[Sym
         return
     yield Symptom(
         "run",
-        f"a linear probe of the training set reaches accuracy {held['as_they_are']:.2f} on the held-out labels, and "
-        f"{held['score']:.2f} on the held-out labels {held['offset']:+d}",
+        f"a linear probe of the training set reaches accuracy {percent(held['as_they_are'], 0)} on the held-out labels, and "
+        f"{percent(held['score'], 0)} on the held-out labels {held['offset']:+d}",
         Severity.ERROR,
         first_step=0,
         evidence={**held, "proof": True},
@@ -123,7 +123,7 @@ def class_imbalance(run: Run, *, most: float = 10.0) -> Iterator[Symptom]:
     unseen = generalises(run) is False
     yield Symptom(
         "run",
-        f"class {common} has {max(present):,} samples, class {rare} {min(present):,}"
+        f"class {common} has {max(present):,} samples, class {rare} has {min(present):,}"
         + ("; the network never gets it right" if ignored else "")
         + ("; on held-out data the loss is no better than chance" if unseen and not ignored else "")
         + (
@@ -253,3 +253,8 @@ def pairs_torn(run: Run, *, least: float = 1.0, times: int = 3) -> Iterator[Symp
         evidence={"share": share, "series": [{"name": "batch.paired", "site": "run"}]},
         help="shuffle inputs and targets by one and the same permutation",
     )
+
+
+def _score(unit: str, value: Any) -> str:
+    """Of a probe, as the report writes it: an accuracy in per cent, R² as a number."""
+    return percent(value, 0) if unit == "accuracy" else f"{value:.2f}"

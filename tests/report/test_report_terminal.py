@@ -6,10 +6,11 @@ import dataclasses
 import io
 
 import sample
+from page import Page
 from rich.console import Console
 
 from nndebug.findings import CheckResult, Severity, Skipped
-from nndebug.report import terminal
+from nndebug.report import build, html, terminal
 
 SICK = """\
 ▲ The learning rate is too high: the first step killed 8 of hidden1's 30 ReLU units.
@@ -33,6 +34,19 @@ def _print(result: CheckResult, width: int = 140, **options) -> str:
     console = Console(file=io.StringIO(), width=width, **options)
     terminal.render(result, console)
     return console.file.getvalue()
+
+
+def test_the_factors_of_reasons_are_explained_where_they_stand(tmp_path):
+    result = sample.sick_result()
+    doubted = dataclasses.replace(result.causes[0], against=("accuracy > 0.9 (÷6.5)",))
+    said = _print(dataclasses.replace(result, causes=(doubted,)))
+    assert "accuracy > 0.9 (÷6.5); ÷ = how much less sure" in " ".join(said.split())
+    assert "÷" not in _print(
+        dataclasses.replace(result, causes=(dataclasses.replace(doubted, against=("it learned",)),))
+    )
+    report = build(sample.sick(tmp_path / "run")[0], dataclasses.replace(result, causes=(doubted,)))
+    assert "Against: accuracy > 0.9." in report.subline
+    assert "(÷ how much less sure than without): accuracy > 0.9 (÷6.5)" in Page(html.render(report)).text()
 
 
 def test_a_sick_run():

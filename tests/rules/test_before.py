@@ -413,7 +413,7 @@ def test_held_out_labels_that_count_from_another_start():
         return {"labels": {"held_out_labels": {"as_they_are": 0.02, "score": 0.9, "offset": 1, **figures}}}
 
     symptom = one("NND705", flown(held()))
-    assert symptom.severity is Severity.ERROR and "0.90 on the held-out labels +1" in symptom.message
+    assert symptom.severity is Severity.ERROR and "90 % on the held-out labels +1" in symptom.message
     assert symptoms("NND705", flown(held(as_they_are=0.61))) == []
     assert symptoms("NND705", flown(held(offset=0))) == []
 
