@@ -5,6 +5,7 @@ import pytest
 
 import nndebug
 from network.data import load_digits
+from nndebug.findings import Severity
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 nn, F = torch.nn, torch.nn.functional
@@ -200,6 +201,80 @@ def test_units_that_are_dead_from_the_start(digits):
     nn.init.constant_(model[0].bias, -20.0)
     found = result(model, digits)
     assert first(found) == ("init_too_large", "0") and "30 of 0's 30 units never fire" in found.verdict
+
+
+def test_the_optimiser_of_another_model(digits):
+    """It moves nothing, and clears nothing either: that is no second mistake."""
+    model = mlp()
+    optimizer = torch.optim.SGD(mlp().parameters(), 0.1)
+    with nndebug.watch(model, optimizer=optimizer, strict=True) as watching:
+        for start in range(0, 960, BATCH):
+            optimizer.zero_grad()
+            F.cross_entropy(
+                model(digits[0][start : start + BATCH]), digits[1][start : start + BATCH]
+            ).backward()
+            optimizer.step()
+    assert {cause.kind for cause in watching.result.causes} == {"frozen_parameters"}
+
+
+class Variational(nn.Module):
+    """As PyTorch's own example has it."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.fc1, self.mean, self.spread = nn.Linear(64, 100), nn.Linear(100, 8), nn.Linear(100, 8)
+        self.fc3, self.fc4 = nn.Linear(8, 100), nn.Linear(100, 64)
+
+    def forward(self, x):
+        h = F.relu(self.fc1(x))
+        mean, spread = self.mean(h), self.spread(h)
+        z = mean + torch.randn_like(mean) * torch.exp(0.5 * spread)
+        return torch.sigmoid(self.fc4(F.relu(self.fc3(z)))), mean, spread
+
+
+def elbo(given, x):
+    y, mean, spread = given
+    outputs = F.binary_cross_entropy(y, x, reduction="sum")
+    return outputs - 0.5 * torch.sum(1 + spread - mean.square() - spread.exp())
+
+
+def test_a_variational_autoencoder_is_silent(digits):
+    """Its loss is the sum over all pixels of a batch, whose greys leave a loss even where they are met."""
+    x = digits[0].clamp(0, 1)
+    model = Variational()
+    optimizer = torch.optim.Adam(model.parameters(), 1e-3)
+    with nndebug.watch(model, optimizer=optimizer, strict=True) as watching:
+        for step in range(400):
+            rows = torch.arange(BATCH * step, BATCH * (step + 1)) % len(x)
+            optimizer.zero_grad()
+            elbo(model(x[rows]), x[rows]).backward()
+            optimizer.step()
+    found = watching.result
+    assert not found.causes and all(f.severity is Severity.INFO for f in found.findings), found.verdict
+    loss = watching.run.series("loss")
+    assert 0.3 < loss.last < loss.first < 0.75  # of one pixel
+
+
+@pytest.mark.parametrize("logits", [False, True])
+def test_the_loss_of_two_classes_is_recorded_as_a_mean_however_it_is_reduced(logits, digits):
+    function = F.binary_cross_entropy_with_logits if logits else F.binary_cross_entropy
+    x, y = digits[0], (digits[1] > 4).float().unsqueeze(1)
+
+    def curve(reduction, rate):
+        model = mlp(1)
+        optimizer = torch.optim.SGD(model.parameters(), rate)
+        with nndebug.watch(model, optimizer=optimizer, strict=True) as watching:
+            for start in range(0, 640, BATCH):
+                optimizer.zero_grad()
+                z = model(x[start : start + BATCH])
+                function(
+                    z if logits else z.sigmoid(), y[start : start + BATCH], reduction=reduction
+                ).backward()
+                optimizer.step()
+        return watching.run.series("loss").values
+
+    np.testing.assert_allclose(curve("sum", 0.1 / BATCH), curve("mean", 0.1), rtol=1e-4)
 
 
 def by_hand(z, y):

@@ -1,7 +1,9 @@
 """PyTorch loops that are not the plain one: each is recorded as it is, or says in one line what cannot be seen."""
 
 import copy
+import logging
 import sys
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -158,6 +160,34 @@ def test_of_a_compiled_model_the_loss_tells_whether_it_learns(rate, digits):
     loss = watching.run.series("probe.loss")
     assert loss.steps[-1] > 300 and (loss.last < 0.5 * loss.first) == (rate > 0)
     assert bool(watching.result.causes) == (rate == 0), watching.result.verdict
+
+
+@pytest.mark.parametrize("fullgraph", [False, True])
+def test_a_compiled_function_that_calls_the_model(fullgraph, digits, caplog):
+    """The compiler reads the hooks together with the model: nothing in them stops it or makes it compile again."""
+
+    def trained(watch):
+        torch._dynamo.reset()
+        model = mlp()
+        optimizer = torch.optim.SGD(model.parameters(), 0.1)
+
+        @torch.compile(backend="eager", fullgraph=fullgraph)
+        def loss(x, y):
+            return F.cross_entropy(model(x), y)
+
+        with nndebug.watch(model, optimizer=optimizer, strict=True) if watch else nullcontext() as watching:
+            for x, y in batches(digits, 60):
+                optimizer.zero_grad()
+                loss(x, y).backward()
+                optimizer.step()
+        return model, watching
+
+    (alone, _), (watched, watching) = trained(False), trained(True)
+    torch._dynamo.reset()
+    assert all(torch.equal(a, b) for a, b in zip(alone.parameters(), watched.parameters()))
+    run = watching.run
+    assert run.steps == 60 and run.has("update_ratio", "0.weight") and run.has("loss")
+    assert not [one for one in caplog.records if one.levelno >= logging.WARNING]
 
 
 class Twice(nn.Module):

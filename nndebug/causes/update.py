@@ -91,9 +91,9 @@ def _cut_off(run: Run, found: Findings) -> Cause | None:
 
 
 def missing_zero_grad(run: Run, found: Findings) -> Cause | None:
-    finding = found.first("NND404")
-    if not finding:
-        return None
+    finding, unmoved = found.first("NND404"), found.first("NND408")
+    if not finding or (unmoved and not unmoved.evidence["moved"]):
+        return None  # an optimiser that has no parameter of the network clears none either
     return cause(
         Kind.MISSING_ZERO_GRAD,
         None,

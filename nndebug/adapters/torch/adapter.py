@@ -107,8 +107,11 @@ class TorchAdapter:
         self._always, self._once = [], []
 
     def _guarded(self, observe: Callable[..., None]) -> Callable[..., None]:
+        compiling = self._torch.compiler.is_compiling
+
         def guarded(*values: Any) -> None:
-            if not self._failed:
+            # Where a compiled function calls the model, the compiler reads the hooks with it: to it they are empty.
+            if not compiling() and not self._failed:
                 self.recorder.guard("recording", lambda: observe(*values), self._fail)
 
         return guarded

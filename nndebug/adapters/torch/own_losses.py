@@ -13,7 +13,7 @@ from typing import Any
 
 from .losses import LossCall
 from .ranks import is_sharded
-from .targets import OF_CLASSES
+from .targets import OF_CLASSES, OF_TWO
 
 _NODES = 100_000
 """Nodes of a graph that are looked at; most graphs end in a parameter after a few."""
@@ -91,7 +91,16 @@ class OwnLosses:
             value = functional.nll_loss(call.output.detach(), call.target)
         elif call.kind == "quadratic":
             value = (call.output.detach() - call.target).square().mean()  # broadcasts as the loss does
+        elif call.kind in OF_TWO:  # of an autoencoder it is often the sum over all outputs of all samples
+            value = self._of_two(call.output.detach(), call.target, call.kind == "binary_cross_entropy")
         return value, len(call.target) if call.target is not None and call.target.ndim else 1
+
+    def _of_two(self, output: Any, target: Any, of_logits: bool) -> Any:
+        """Mean binary cross-entropy; that of probabilities by hand, since PyTorch refuses it under autocast."""
+        if of_logits:
+            return self._torch.nn.functional.binary_cross_entropy_with_logits(output, target)
+        yes, no = output.log().clamp_min(-100), (-output).log1p().clamp_min(-100)
+        return -(target * yes + (1 - target) * no).mean()
 
 
 def _reaches(node: Any, parameters: set[int]) -> bool:

@@ -152,7 +152,8 @@ _NO_CHANCE = 1e-9
 def _chance(kind: str, targets: Array) -> float | None:
     """The mean loss of the best constant output, averaged over outputs as PyTorch's losses are: (samples, outputs).
 
-    None where it is not known, or the targets so far are all the same, as those of one half of a discriminator's batches.
+    None where it is not known, or the targets so far are all the same, as those of one half of a discriminator's batches; nor
+    for shares between 0 and 1, as the greys of an autoencoder's images: even the right outputs leave a loss then.
     """
     y = np.asarray(targets, np.float64)
     shares = np.clip(y.mean(axis=0), 1e-300, 1)
@@ -164,6 +165,8 @@ def _chance(kind: str, targets: Array) -> float | None:
     elif kind in OF_CLASSES:
         chance = float(-(shares * np.log(shares)).sum())
     elif kind in OF_TWO:
+        if not np.isin(y, (0, 1)).all():
+            return None
         chance = float(-(shares * np.log(shares) + others * np.log(others)).mean())
     else:
         return None
