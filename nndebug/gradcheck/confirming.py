@@ -1,6 +1,6 @@
 """The derivative by one entry of a parameter from the loss itself: what a disagreement has to stand up to.
 
-Slopes of layers are multiplied from the loss down, each with an error estimate. One estimate in many thousands is too good, as
+Slopes of layers are multiplied from the loss down, each with an error estimate. Now and then an estimate is too good, as
 below a batch norm of two samples, which hardly lets anything through and bends within the steps.
 """
 

@@ -30,7 +30,7 @@ class WrongBias(Dense):
 def network(first=Dense):
     """A norm of two almost equal numbers: it bends within the steps, and lets a fiftieth through.
 
-    Hypothesis found it, one in some 6,000 networks: the slopes say -7e-10 ± 6e-11 where the bias' gradient is 0.
+    Hypothesis found it among 10,000 networks: the slopes say -7e-10 ± 6e-11 where the bias' gradient is 0.
     """
     net = Sequential(
         first(5, 1), BatchNorm(1), Tanh(), Dropout(0.3), Dense(1, 3), loss=AbsoluteError(), dtype="float64"

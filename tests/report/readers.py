@@ -39,11 +39,17 @@ def sarif_schema() -> dict[str, Any]:
     return schema
 
 
+REFUSED = (
+    *(ValueError, AssertionError, ElementTree.ParseError),
+    *(jsonschema.ValidationError, xmlschema.XMLSchemaValidationError),
+)
+
+
 def validate(name: str, text: str) -> None:
     """Reads a result in one of the forms as its own readers do.
 
     Raises:
-        ValueError: (or a schema's own error, or AssertionError) it is not of that form.
+        one of `REFUSED`: it is not of that form. Anything else is a mistake in the reader.
     """
     text.encode("utf-8")
     READERS[name](text)
