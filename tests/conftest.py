@@ -1,6 +1,7 @@
 """What all tests share: no deadlines on a noisy machine, no windows, and in CI no test that quietly stays out."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -48,3 +49,10 @@ def mnist_dir():
         reason = f"MNIST is not in {folder}: set NNDEBUG_DATA to its folder"
         (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(reason)
     return folder
+
+
+@pytest.fixture(autouse=True)
+def same_weights():
+    """Every test draws the same weights in PyTorch, whatever ran before it in the same process."""
+    if torch := sys.modules.get("torch"):
+        torch.manual_seed(0)
