@@ -130,7 +130,10 @@ def _check_target(args: argparse.Namespace) -> int:
     from ..gradcheck.target import loaded
 
     # What the user's code prints is not the result.
-    with contextlib.redirect_stdout(sys.stderr), loaded(args.target) as (first, second, third):
+    with (
+        contextlib.redirect_stdout(sys.stderr),
+        loaded(args.target, bool(overrides(args))) as (first, second, third),
+    ):
         result = _check(first, second, third, args)
     again = f"nndebug gradcheck {shlex.quote(args.target)}"
     return _finish(result, args, f"nndebug inspect {shlex.quote(args.target)}" if result else again)

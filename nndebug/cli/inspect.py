@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
 
     given = overrides(args) | ({"loss": args.loss} if args.loss else {})
     # What the user's code prints is not the result.
-    with contextlib.redirect_stdout(sys.stderr), loaded(args.target) as (first, second, third):
+    with contextlib.redirect_stdout(sys.stderr), loaded(args.target, bool(given)) as (first, second, third):
         found = inspect(first, second, third, **given)
     if args.format == "json":
         print(json.dumps(found.to_json(), ensure_ascii=False, indent=2))

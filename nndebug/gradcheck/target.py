@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import Any
 
 from ..adapters.attributes import looks_own
+from ..adapters.attributes.calling import methods
 from ..errors import UserError, did_you_mean, not_installed
 from .dispatch import KEYS, is_function
 
@@ -22,13 +23,14 @@ EXAMPLE = (
 
 
 @contextmanager
-def loaded(target: str) -> Iterator[tuple[Any, Any, Any]]:
+def loaded(target: str, told: bool = False) -> Iterator[tuple[Any, Any, Any]]:
     """The three arguments of `gradcheck` that a target gives; within the block the target's folder can be imported from.
 
     Args:
         target: `file.py:name` or `module:name`. The name is a function without arguments, or what it would give:
             (network, x, y), also of a class of one's own; a network alone, whose x and y are then None;
             (loss, params, grads), or a dict with these keys.
+        told: the user names the methods of the network, so that it is one whatever they are called.
 
     Raises:
         UserError: there is no such file, module or name, it raises, or it gives something else.
@@ -41,7 +43,7 @@ def loaded(target: str) -> Iterator[tuple[Any, Any, Any]]:
     sys.path.insert(0, folder)
     try:
         module = _from_file(Path(place)) if is_file else _from_module(place)
-        yield _checked(target, _made(target, _attribute(module, place, name)))
+        yield _checked(target, _made(target, _attribute(module, place, name)), told)
     finally:
         if folder in sys.path:
             sys.path.remove(folder)
@@ -113,16 +115,21 @@ def _made(target: str, thing: Any) -> Any:
         raise _raised(target, error) from error
 
 
-def _checked(target: str, value: Any) -> tuple[Any, Any, Any]:
+def _checked(target: str, value: Any, told: bool) -> tuple[Any, Any, Any]:
     if isinstance(value, Mapping) and set(KEYS) <= set(value):
         value = tuple(value[key] for key in KEYS)
     parts = value if isinstance(value, tuple) else (value, None, None)
-    known = hasattr(parts[0], "layers") or looks_own(parts[0])
+    known = told or hasattr(parts[0], "layers") or looks_own(parts[0])
     if len(parts) == 3 and (known or (isinstance(value, tuple) and is_function(parts[0]))):
         return parts[0], parts[1], parts[2]
     got = type(value).__name__
     if isinstance(value, tuple):
         got = "(" + ", ".join(type(part).__name__ for part in value) + ")"
+    if len(parts) == 3 and parts[1] is not None and (named := methods(parts[0])):
+        raise UserError(
+            f"no backward was found in {type(parts[0]).__name__}: it has {', '.join(named[:8])}",
+            help="say which methods they are: --forward NAME --backward NAME",
+        )
     if isinstance(value, Mapping):
         got = f"a dict with the keys {', '.join(map(str, value)) or '(none)'}"
     raise UserError(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...errors import UserError, did_you_mean
-from .names import role_of
+from .names import Name, role_of
 
 SELF = ("self", "model", "network", "net")
 """First arguments of a function given as an override, for the object itself."""
@@ -89,12 +89,25 @@ class RaisedError(UserError):
         self.error = error
 
 
-def find(model: Any, names: Sequence[str]) -> Iterator[Method]:
-    """The methods of an object that have one of these names, in the order of the names."""
+def find(model: Any, names: Sequence[Name]) -> Iterator[Method]:
+    """The methods of an object that have one of these names or are called like them, in the order of the names."""
+    found: list[str] = []
     for name in names:
-        function = member(model, name)
-        if function is not None:
-            yield method_of(name, function)
+        if isinstance(name, str):
+            like = [name]
+        else:
+            like = (
+                [] if any(map(name.search, found)) else [n for n in _names(model) if name.search(n.lower())]
+            )
+        for called in like:
+            function = None if called in found else member(model, called)
+            if function is None:
+                continue
+            method = method_of(called, function)
+            roles = [role for _, role, required in method.arguments if required]
+            if isinstance(name, str) or (roles and all(roles)):
+                found.append(called)
+                yield method
 
 
 def override(model: Any, what: str, given: Any) -> Method:
@@ -126,10 +139,13 @@ def override(model: Any, what: str, given: Any) -> Method:
 
 def methods(model: Any) -> list[str]:
     """Names of everything callable that an object has and that is no part of Python."""
+    return [name for name in _names(model) if member(model, name) is not None]
+
+
+def _names(model: Any) -> list[str]:
     if isinstance(model, Mapping):
-        return [str(name) for name, value in model.items() if callable(value)]
-    names = [name for name in dir(model) if not (name.startswith("__") and name != "__call__")]
-    return [name for name in names if callable(getattr(model, name, None))]
+        return list(map(str, model))
+    return [name for name in dir(model) if not (name.startswith("__") and name != "__call__")]
 
 
 def member(model: Any, name: str) -> Callable[..., Any] | None:

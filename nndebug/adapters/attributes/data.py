@@ -106,6 +106,8 @@ def forms(x: Any, y: Any, axis: int | None = None) -> list[tuple[Form, Form]]:
             numbers = place == 1 and target.shape[0] == 1 and target.dtype.kind in "iu"
             other = () if numbers else (1, target.shape[1]) if place == 0 else (target.shape[0], 1)
             found.append((Form(place, sample), Form(place, other)))
+    if axis is None and array.ndim == 2 and target.shape[:1] == array.shape[:1]:
+        found.append((Form(None, array.shape[1:]), Form(None, target.shape[1:])))
     if not found:
         raise UserError(
             f"x {array.shape} and y {target.shape} have no number of samples in common",

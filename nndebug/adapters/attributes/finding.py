@@ -11,12 +11,12 @@ import numpy as np
 
 from ...errors import UserError
 from ...signals import Array
-from .calling import Method, RaisedError, find, member, methods, override
+from .calling import Method, RaisedError, find, methods, override
 from .data import Form, forms, split_pairs, unwrapped
 from .layout import chosen, dense_chains
 from .members import fetch, kept
 from .model import OwnModel, to_float64
-from .names import BACKWARD, DERIVATIVE, FORWARD, LOSS, SLOPES, UPDATE, VALUES
+from .names import BACKWARD, DERIVATIVE, FORWARD, LOSS, SLOPES, UPDATE, VALUES, Name
 from .parameters import first_guess, members_of, settle_parameters
 from .sources import match_gradients
 
@@ -37,7 +37,7 @@ def looks_own(thing: Any) -> bool:
     """Whether something is a network of a user's own making: it has a method called like a backward or an update."""
     if isinstance(thing, type) or thing is None:
         return False
-    return any(member(thing, name) is not None for name in (*BACKWARD, *UPDATE))
+    return any(True for names in (BACKWARD, UPDATE) for _ in find(thing, names))
 
 
 def find_model(model: Any, x: Any, y: Any, **given: Any) -> OwnModel:
@@ -64,10 +64,14 @@ def find_model(model: Any, x: Any, y: Any, **given: Any) -> OwnModel:
         readings: list[OwnModel] = []
         error: UserError | None = None
         for inputs, targets in forms(x, y, given.get("batch_axis")):
+            if inputs.axis is None and readings:
+                break  # code for a batch often takes a single row too
             try:
                 readings.append(_read(model, inputs, targets, x, y, given))
             except UserError as problem:
-                error = error or problem
+                # A way in which it runs tells more of what is missing than one in which it raises.
+                if error is None or (isinstance(error, RaisedError) and not isinstance(problem, RaisedError)):
+                    error = problem
     if not readings:
         assert error is not None
         raise error
@@ -100,7 +104,7 @@ def _read(model: Any, inputs: Form, targets: Form, x: Any, y: Any, given: dict[s
     if own.backward is None and own.update is None:
         raise UserError(
             f"no backward was found in {type(model).__name__}: it has {', '.join(methods(model)[:8]) or 'no methods'}",
-            help="gradcheck(model, x, y, backward='name') or backward=lambda model, x, y: ...",
+            help="--backward NAME says which it is; in Python backward='name' or backward=lambda model, x, y: ...",
         )
     if own.backward is None or own.backward == own.update:
         own.backward, own.update = own.update, None
@@ -137,6 +141,7 @@ def _forward(
 ) -> tuple[Array, OwnModel]:
     candidates = [override(model, "forward", given)] if given else list(find(model, FORWARD))
     error: UserError | None = None
+    classes: list[tuple[Array, OwnModel]] = []
     for method in candidates:
         own = OwnModel(model, inputs, targets, rows, answers, method.roles("x"))
         try:
@@ -144,12 +149,16 @@ def _forward(
         except UserError as problem:
             error = error or problem
             continue
-        return output, own
+        if not own.gives_classes():
+            return output, own
+        classes.append((output, own))
+    if classes:
+        return classes[0]
     if error:
         raise error
     raise UserError(
         f"no forward was found in {type(model).__name__}: it has {', '.join(methods(model)[:8]) or 'no methods'}",
-        help="gradcheck(model, x, y, forward='name') or forward=lambda model, x: ...",
+        help="--forward NAME says which it is; in Python forward='name' or forward=lambda model, x: ...",
     )
 
 
@@ -222,7 +231,9 @@ def _loss(own: OwnModel, given: Any) -> Method | None:
     return None
 
 
-def _first(model: Any, what: str, names: tuple[str, ...], given: Any, fill: tuple[str, ...]) -> Method | None:
+def _first(
+    model: Any, what: str, names: tuple[Name, ...], given: Any, fill: tuple[str, ...]
+) -> Method | None:
     if given:
         return override(model, what, given).roles(*fill)
     return next((method.roles(*fill) for method in find(model, names)), None)

@@ -93,6 +93,12 @@ class OwnModel:
             return self._as_rows(given, len(x))
         return joined([self._output_of(self.forward.call({"x": self._one(x, i)})) for i in range(len(x))])
 
+    def gives_classes(self) -> bool:
+        """Whether forward is a `predict` that gives the numbers of classes, which have no slope."""
+        with kept(self.model):
+            given = self.forward.call({"x": self._one(self.x, 0)})
+        return isinstance(given, int) or getattr(given, "dtype", np.dtype(float)).kind in "iub"
+
     def gradients(self, x: Array, y: Array) -> dict[Path, Array | None]:
         """The gradients of one call of backward, of the shape in which they come; None where there is none.
 

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import re
 
-FORWARD = (
+Name = str | re.Pattern[str]
+"""A name, or what methods are called like: that counts for those whose arguments say what they are, and where none
+of the names before it is like it."""
+
+FORWARD: tuple[Name, ...] = (
     *("feedforward", "feed_forward", "forward", "_forward", "forward_pass", "forward_propagation"),
     *("forwardprop", "forward_prop", "propagate", "predict_proba", "predict", "__call__", "call", "output"),
+    re.compile("forward"),
 )
-BACKWARD = (
+BACKWARD: tuple[Name, ...] = (
     *("backprop", "back_prop", "backpropagation", "back_propagation", "backpropagate", "back_propagate"),
     *("backward", "_backward", "backward_pass", "backward_propagation", "gradients", "gradient"),
     *("compute_gradients", "compute_gradient", "get_gradients", "calculate_gradients", "grads", "grad"),
+    re.compile("back_?(ward|prop)"),
 )
 LOSS = (
     *("loss", "cost", "compute_loss", "compute_cost", "loss_function", "cost_function", "calculate_loss"),

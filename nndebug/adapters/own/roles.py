@@ -17,10 +17,11 @@ from ..attributes.names import (
     LOSS,
     TRAINING,
     UPDATE,
+    Name,
     training_role,
 )
 
-NAMES = {
+NAMES: dict[str, tuple[Name, ...]] = {
     "update": UPDATE,
     "backward": BACKWARD,
     "train": TRAINING,
