@@ -50,7 +50,7 @@ WRONG = """
 @pytest.fixture
 def write(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    path = list(sys.path)
+    path, modules = list(sys.path), set(sys.modules)
 
     def write(name, text):
         file = tmp_path / name
@@ -60,8 +60,9 @@ def write(tmp_path, monkeypatch):
 
     yield write
     assert sys.path == path
-    for name in [n for n in sys.modules if n.startswith(("_nndebug_target_", "own_"))]:
-        del sys.modules[name]
+    for name in set(sys.modules) - modules:
+        if name.startswith(("_nndebug_target_", "own_")):
+            del sys.modules[name]
 
 
 def test_the_core_agrees(capsys):
