@@ -13,7 +13,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from .causes import LOOKS, Findings, Kind, gravest, told, unexplained
+from .causes import LOOKS, Findings, Kind, excluded, gravest, told, unexplained
 from .causes.evidence import PROOF
 from .facts import facts, tells_enough
 from .findings import Cause, Finding, Severity
@@ -65,7 +65,7 @@ def diagnose(
     if weigh and not any(cause.certainty >= PROOF for cause in causes):
         stated = facts(run, findings, looks)
         if tells_enough(stated):
-            causes = weighed(findings, looks, stated, table or measured())
+            causes = weighed(findings, looks, stated, table or measured(), excluded(run))
     order = [kind.value for kind in Kind]
     causes.sort(key=lambda cause: (-cause.certainty, order.index(cause.kind)))
     if not causes:
@@ -81,15 +81,28 @@ def diagnose(
 
 
 def weighed(
-    findings: Sequence[Finding], looks: Sequence[Cause], stated: Collection[str], table: Table
+    findings: Sequence[Finding],
+    looks: Sequence[Cause],
+    stated: Collection[str],
+    table: Table,
+    impossible: Collection[str] = (),
 ) -> list[Cause]:
-    """The causes that a table holds likely, with its certainties; as their looks tell them where there is one."""
+    """The causes that a table holds likely, with its certainties; as their looks tell them where there is one.
+
+    Args:
+        findings: what the rules found in a run.
+        looks: what each cause's own look made of that.
+        stated: all that is stated of the run.
+        table: the measured weights.
+        impossible: kinds that its structure excludes; the others share their certainty.
+    """
     own = {cause.kind: cause for cause in reversed(looks)}
     meanings = {kind.value: kind.meaning for kind in Kind}
     serious = tuple(f.fingerprint for f in findings if f.severity is not Severity.INFO)
     causes: list[Cause] = []
     for kind, certainty in ranking(
-        {kind: cause.certainty for kind, cause in own.items()}, table.certainties(stated)
+        {kind: cause.certainty for kind, cause in own.items()},
+        _without(table.certainties(stated), impossible),
     ):
         supports, against = table.reasons(kind, stated)
         cause = own.get(kind) or Cause(
@@ -105,6 +118,12 @@ def weighed(
         )
         causes.append(cause)
     return causes
+
+
+def _without(certainties: Mapping[str, float], impossible: Collection[str]) -> dict[str, float]:
+    left = {kind: share for kind, share in certainties.items() if kind not in impossible}
+    whole = sum(left.values())
+    return {kind: share / whole for kind, share in left.items()} if whole > 0 else dict(certainties)
 
 
 def _guess(meaning: str, follows: bool, certainty: float, findings: Sequence[Finding]) -> str:
@@ -146,7 +165,7 @@ def _suspected(run: Run, findings: Sequence[Finding], looks: Sequence[Cause], ta
     stated = facts(run, findings, looks)
     if not tells_enough(stated) or not suspicious(stated, table.certainties(stated)):
         return []
-    first, *others = weighed(findings, looks, stated, table)
+    first, *others = weighed(findings, looks, stated, table, excluded(run))
     sentence = f"No rule is sure, but this is no healthy training. {first.sentence}"
     return [replace(first, sentence=sentence if len(sentence) <= 200 else sentence[:199] + "…"), *others[:2]]
 

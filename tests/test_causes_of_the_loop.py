@@ -2,8 +2,10 @@
 
 import pytest
 
-from nndebug.diagnosis import diagnose
+from nndebug.causes import excluded
+from nndebug.diagnosis import candidates, diagnose, weighed
 from nndebug.findings import Severity
+from nndebug.weighing import Table
 from tests.rules.runs import SITES, make_run
 from tests.test_diagnosis import finding, overshoot
 
@@ -120,6 +122,31 @@ def test_a_rate_too_low_and_a_training_too_short_stand_side_by_side():
     assert [cause.kind for cause in causes] == ["lr_too_low", "too_few_epochs"]
     causes, *_ = diagnose(make_run(), [early, finding("NND402", falling=False, median=1e-6, at_start=1e-5)])
     assert [cause.kind for cause in causes] == ["lr_too_low"]
+
+
+def test_a_layer_all_of_whose_units_were_killed_is_named_before_one_that_lost_a_few():
+    few = finding("NND201", "hidden1", units=30, since_birth=5, died={"3": 10})
+    whole = finding("NND201", "hidden2", units=30, since_birth=5, died={"2": 20, "4": 5})
+    looks = candidates(make_run(learns=False), [few, whole, finding("NND501", "run")])
+    (cause,) = [look for look in looks if look.kind == "lr_too_high"]
+    assert (cause.layer, cause.certainty) == ("hidden2", 0.9)
+    almost = finding("NND201", "hidden2", units=30, since_birth=5, died={"2": 20, "4": 4})
+    looks = candidates(make_run(learns=False), [few, almost, finding("NND501", "run")])
+    assert [look.certainty for look in looks if look.kind == "lr_too_high"] == [0.8]
+
+
+@pytest.mark.parametrize(
+    ("kinds", "possible"),
+    [(("relu", "gelu"), False), (("relu", "sigmoid"), True), (("relu", None), True), ((None, None), True)],
+)
+def test_an_activation_is_not_blamed_where_all_of_them_suit(kinds, possible):
+    hidden = [{**SITES[0], "name": f"h{i}", "activation": kind} for i, kind in enumerate(kinds)]
+    run = make_run(learns=False, sites=[*hidden, SITES[1]])
+    assert (excluded(run) == ()) == possible
+    scores = {"healthy": 0.0, "wrong_hidden_activation": 3.0, "lr_too_low": 0.0}
+    causes = weighed([], [], ["a"], Table(scores, {kind: {} for kind in scores}), excluded(run))
+    assert causes[0].kind == ("wrong_hidden_activation" if possible else "lr_too_low")
+    assert possible or causes[0].certainty == pytest.approx(0.5)
 
 
 def test_sigmoids_in_a_row_are_named_beside_small_weights():

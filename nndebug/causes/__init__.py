@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 from ..findings import Cause, Finding, Severity
 from . import backward, data, dynamics, evaluation, initial, length, output, ranks, structure, update
 from .evidence import Findings, cause
+from .structure import excluded
 from .vocabulary import Kind
 
 if TYPE_CHECKING:
     from ..run import Run
 
-__all__ = ["LOOKS", "Findings", "Kind", "Look", "gravest", "told", "unexplained"]
+__all__ = ["LOOKS", "Findings", "Kind", "Look", "excluded", "gravest", "told", "unexplained"]
 
 Look = Callable[["Run", Findings], Cause | None]
 

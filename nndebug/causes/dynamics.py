@@ -65,12 +65,14 @@ def _what_the_rate_did(run: Run, found: Findings) -> tuple[Finding, str, float] 
         return large[0], large[0].message, PATTERN if found.of("NND101", "NND502") else GUESS
     if diverging := found.first("NND502"):
         return diverging, diverging.message, PATTERN
-    if died and sum(died.evidence["died"].values()) > max(2, died.evidence["since_birth"]):
+    died = max(found.of("NND201"), key=_share_killed, default=None)
+    if died and _killed(died) > max(2, died.evidence["since_birth"]):
         # Units that fired once are killed by updates, be it by several.
-        killed = sum(died.evidence["died"].values())
-        units = died.evidence["units"]
-        most = step_name(died.first_step or 0)
-        return died, f"{killed} of {died.site}'s {units} ReLU units died, most at {most}", PATTERN
+        units, most = died.evidence["units"], step_name(died.first_step or 0)
+        what = f"{_killed(died)} of {died.site}'s {units} ReLU units died, most at {most}"
+        # What starts with a wrong scale dies of updates that any other network survives.
+        whole = _share_killed(died) == 1 and failing(found) and "NND205" not in found
+        return died, what, 0.9 if whole else PATTERN
     if (noise := found.first("NND306")) and noise.evidence["batch"] >= _FEW_SAMPLES:
         return noise, noise.message, PATTERN
     if drowned := found.first("NND204", at_birth=lambda share: share < 0.02):
@@ -83,6 +85,15 @@ def _what_the_rate_did(run: Run, found: Findings) -> tuple[Finding, str, float] 
         )
         return blown, what, GUESS
     return None
+
+
+def _killed(died: Finding) -> int:
+    return int(sum(died.evidence["died"].values()))
+
+
+def _share_killed(died: Finding) -> float:
+    """Share of the units that fired once."""
+    return _killed(died) / max(1, int(died.evidence["units"]) - int(died.evidence["since_birth"]))
 
 
 _FEW_SAMPLES = 8
