@@ -11,6 +11,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from .causes import LOOKS, Findings, Kind, excluded, gravest, told, unexplained
@@ -76,7 +77,7 @@ def diagnose(
         causes = [
             cause for cause in causes if cause.certainty >= PROOF or (serious & set(cause.explains)) - told
         ]
-    causes[0] = replace(causes[0], ruled_out=_ruled_out(run))
+    causes[0] = replace(causes[0], ruled_out=(*causes[0].ruled_out, *_ruled_out(run)))
     return tuple(causes[:3]), causes[0].sentence, worst
 
 
@@ -85,7 +86,7 @@ def weighed(
     looks: Sequence[Cause],
     stated: Collection[str],
     table: Table,
-    impossible: Collection[str] = (),
+    impossible: Mapping[Kind, str] = MappingProxyType({}),
 ) -> list[Cause]:
     """The causes that a table holds likely, with its certainties; as their looks tell them where there is one.
 
@@ -94,15 +95,16 @@ def weighed(
         looks: what each cause's own look made of that.
         stated: all that is stated of the run.
         table: the measured weights.
-        impossible: kinds that its structure excludes; the others share their certainty.
+        impossible: kinds that are excluded, and why; the others share their certainty.
     """
+    certainties = table.certainties(stated)
     own = {cause.kind: cause for cause in reversed(looks)}
     meanings = {kind.value: kind.meaning for kind in Kind}
     serious = tuple(f.fingerprint for f in findings if f.severity is not Severity.INFO)
     causes: list[Cause] = []
     for kind, certainty in ranking(
         {kind: cause.certainty for kind, cause in own.items()},
-        _without(table.certainties(stated), impossible),
+        _without(certainties, impossible),
     ):
         supports, against = table.reasons(kind, stated)
         cause = own.get(kind) or Cause(
@@ -117,7 +119,8 @@ def weighed(
             against=(*cause.against, *against),
         )
         causes.append(cause)
-    return causes
+    notes = tuple(why for kind, why in impossible.items() if certainties.get(kind, 0.0) >= WORTH_NAMING)
+    return [replace(causes[0], ruled_out=notes), *causes[1:]]
 
 
 def _without(certainties: Mapping[str, float], impossible: Collection[str]) -> dict[str, float]:

@@ -2,9 +2,10 @@
 
 import pytest
 
-from nndebug.causes import excluded
+from nndebug.causes import Kind, excluded
 from nndebug.diagnosis import candidates, diagnose, weighed
 from nndebug.findings import Severity
+from nndebug.preflight.result import Preflight
 from nndebug.weighing import Table
 from tests.rules.runs import SITES, make_run
 from tests.test_diagnosis import finding, overshoot
@@ -142,11 +143,31 @@ def test_a_layer_all_of_whose_units_were_killed_is_named_before_one_that_lost_a_
 def test_an_activation_is_not_blamed_where_all_of_them_suit(kinds, possible):
     hidden = [{**SITES[0], "name": f"h{i}", "activation": kind} for i, kind in enumerate(kinds)]
     run = make_run(learns=False, sites=[*hidden, SITES[1]])
-    assert (excluded(run) == ()) == possible
+    assert (not excluded(run)) == possible
     scores = {"healthy": 0.0, "wrong_hidden_activation": 3.0, "lr_too_low": 0.0}
     causes = weighed([], [], ["a"], Table(scores, {kind: {} for kind in scores}), excluded(run))
     assert causes[0].kind == ("wrong_hidden_activation" if possible else "lr_too_low")
     assert possible or causes[0].certainty == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    ("skill", "learns", "possible"), [(0.31, False, False), (0.3, False, True), (0.31, None, True)]
+)
+def test_targets_are_not_blamed_where_a_probe_learns_from_them(skill, learns, possible):
+    run = make_run(learns=learns)
+    run.preflight = Preflight({"labels": {"score": 0.4, "baseline": 0.1, "error": 0.01, "skill": skill}})
+    assert (Kind.CORRUPTED_LABELS not in excluded(run)) == possible
+    scores = {"healthy": 0.0, "corrupted_labels": 3.0, "lr_too_low": 0.0}
+    causes = weighed([], [], ["a"], Table(scores, {kind: {} for kind in scores}), excluded(run))
+    assert causes[0].kind == ("corrupted_labels" if possible else "lr_too_low")
+    assert ("not the targets: " in "".join(causes[0].ruled_out)) != possible
+
+
+@pytest.mark.parametrize("coupled", [False, True, None])
+def test_a_broadcast_is_not_blamed_where_samples_do_not_meet(coupled):
+    run = make_run(learns=False)
+    run.preflight = Preflight({} if coupled is None else {"batch": {"coupled_loss": coupled}})
+    assert (Kind.TARGET_SHAPE_BROADCAST in excluded(run)) == (coupled is False)
 
 
 def test_sigmoids_in_a_row_are_named_beside_small_weights():

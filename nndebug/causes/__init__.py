@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ..findings import Cause, Finding, Severity
 from . import backward, data, dynamics, evaluation, initial, length, output, ranks, structure, update
 from .evidence import Findings, cause
-from .structure import excluded
+from .excluded import excluded
 from .vocabulary import Kind
 
 if TYPE_CHECKING:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..findings import Cause, Severity
-from .evidence import CHAIN, PATTERN, PROOF, Findings, cause, failing
+from ..rules.before import measured
+from .evidence import CHAIN, GUESS, PATTERN, PROOF, Findings, cause, failing
 from .vocabulary import Kind
 
 if TYPE_CHECKING:
@@ -112,18 +113,19 @@ def corrupted_labels(run: Run, found: Findings) -> Cause | None:
             Kind.CORRUPTED_LABELS, None, found, [finding], PROOF, sentence, first_step=0, help=finding.help
         )
     # Without a signal in the data, and a network that can learn by heart: it is the labels, not the network.
-    tried = run.preflight.measurements.get("overfit", {}) if run.preflight else {}
+    tried = measured(run, "overfit").get("share")
     fails = failing(found) or finding.severity is Severity.WARNING
-    if not figures["unrelated"] or not fails or not tried.get("share", 1.0) <= 0.1:
+    if not figures["unrelated"] or not fails or (tried is not None and not tried <= 0.1):
         return None
+    by_heart = "" if tried is None else "; a few the network can learn by heart"
     return cause(
         Kind.CORRUPTED_LABELS,
         None,
         found,
         [finding, *found.of("NND506", "NND604")],
-        0.9,
+        GUESS if tried is None else 0.9,
         f"The labels do not belong to their inputs: a probe scores {figures['score']:.2f} on them, no better "
-        f"than guessing ({figures['baseline']:.2f}); a few the network can learn by heart.",
+        f"than guessing ({figures['baseline']:.2f}){by_heart}.",
         first_step=0,
         help="apply one permutation to inputs and labels; look at ten pairs",
     )

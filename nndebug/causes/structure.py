@@ -14,9 +14,6 @@ if TYPE_CHECKING:
     from ..signals import Site
 
 
-_NORMALISING = ("batch_norm", "layer_norm")
-
-
 def shape_mismatch(run: Run, found: Findings) -> Cause | None:
     finding = found.first("NND001")
     if not finding:
@@ -75,20 +72,6 @@ def _sigmoids_that_tell_nothing_apart(flat: list[Site], found: Findings) -> Caus
         first_step=0,
         help="use ReLU with He initial weights",
     )
-
-
-PASSING = ("relu", "relu6", "leaky_relu", "elu", "selu", "gelu", "silu")
-"""Activations that suit a hidden layer: they are flat on one side at most."""
-
-
-def excluded(run: Run) -> tuple[Kind, ...]:
-    """Kinds of causes that cannot be: where every hidden layer is known to end in one of `PASSING`, none of them is unsuitable."""
-    hidden = [
-        site for site in run.sites[:-1] if "weight" in site.parameters and site.kind not in _NORMALISING
-    ]
-    suited = hidden and all(site.activation in PASSING for site in hidden)
-    others = any(site.activation not in (None, *PASSING) for site in run.sites[:-1])
-    return (Kind.WRONG_HIDDEN_ACTIVATION,) if suited and not others else ()
 
 
 def softmax_inside(run: Run, found: Findings) -> Cause | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ FIT, HELD = 2000, 1000
 """Rows that the probe is fitted on and judged on."""
 LITTLE = 0.3
 """Skill of the probe below which other orders are tried."""
+LEAST = 40
+"""Rows below which a probe says nothing."""
 MOST_FEATURES = 800
 SHIFTS = 20
 """Places by which targets are moved, both ways, where they do not belong to their inputs as they stand."""
@@ -30,23 +33,51 @@ def labels(subject: Subject) -> dict[str, Any]:
     if targets.ndim != 2:
         raise NotApplicable(f"targets of shape {targets.shape}")
     total = len(subject.x)
-    if total < 40:
+    if total < LEAST:
         raise NotApplicable(f"{total} samples are too few for a probe")
-    probe = _Probe(subject, targets)
+    probe = _Probe(subject.x, targets, subject.labels, subject.clock.check)
+    found = _judged_by(probe, total, bool(subject.linear), subject.clock.check)
+    return found | {"held_out_labels": _held_out(subject, probe)}
+
+
+def signal(x: Array, targets: Array, labels: Array | None) -> dict[str, Any]:
+    """The same of pairs that a running training was seen to be given; empty where they are too few or do not vary.
+
+    Args:
+        x: inputs (samples, …).
+        targets: one-hot or values (samples, outputs).
+        labels: class numbers (samples,); None if the targets are values.
+    """
+    if len(x) < LEAST:
+        return {}
+    try:
+        return _judged_by(_Probe(x, targets, labels, lambda: None), len(x), False, lambda: None)
+    except NotApplicable:
+        return {}
+
+
+def _judged_by(probe: _Probe, total: int, linear: bool, check: Callable[[], None]) -> dict[str, Any]:
+    """What a probe says of the targets as they are, and of other orders where it understands little.
+
+    Args:
+        probe: fitted to the targets as they are.
+        total: rows.
+        linear: whether it matters if there is more than a linear signal.
+        check: raises where the time is spent.
+    """
     found: dict[str, Any] = probe.score(np.arange(total))
-    found["held_out_labels"] = _held_out(subject, probe)
     related = found["score"] > found["baseline"] + 3 * found["error"]
-    if subject.linear or not related:
+    if linear or not related:
         found["neighbour"] = probe.neighbour()
     found["skill"] = _skill(found["score"], found["baseline"])
     if related and found["skill"] > LITTLE:
         return found
-    subject.clock.check()
+    check()
     orders = {f"shifted by {s:+d}": np.roll(np.arange(total), -s) for s in _shifts(total)}
     orders["in reverse order"] = np.arange(total)[::-1]
     best, name = -np.inf, ""
     for candidate, order in orders.items():
-        subject.clock.check()
+        check()
         score = probe.score(order)["score"]
         if score > best:
             best, name = score, candidate
@@ -88,51 +119,62 @@ def _shifts(total: int) -> list[int]:
 
 
 class _Probe:
-    """A ridge regression on standardised inputs, solved once for any order of the targets."""
+    """A ridge regression on standardised inputs, solved once for any order of the targets.
 
-    def __init__(self, subject: Subject, targets: Array) -> None:
-        self.labels, self.targets = subject.labels, targets
-        total = len(subject.x)
+    Args:
+        x: inputs (samples, …).
+        targets: (samples, outputs).
+        labels: class numbers (samples,), or None.
+        check: raises where the time is spent.
+    """
+
+    def __init__(self, x: Array, targets: Array, labels: Array | None, check: Callable[[], None]) -> None:
+        self.labels, self.targets = labels, targets
+        total = len(x)
         order = np.random.default_rng(2).permutation(total)
         count = min(FIT, (2 * total) // 3)
         self.fitted, self.held = np.sort(order[:count]), np.sort(order[count : count + HELD])
-        flat = subject.x.reshape(total, -1)
+        flat = x.reshape(total, -1)
         columns = np.arange(flat.shape[1])
         if len(columns) > MOST_FEATURES:
             columns = np.linspace(0, flat.shape[1] - 1, MOST_FEATURES).astype(int)
-        x = np.asarray(flat[self.fitted][:, columns], np.float32)
+        fitted = np.asarray(flat[self.fitted][:, columns], np.float32)
         with np.errstate(all="ignore"):
-            mean, std = x.mean(axis=0, dtype=np.float64), x.std(axis=0, dtype=np.float64)
+            mean, std = fitted.mean(axis=0, dtype=np.float64), fitted.std(axis=0, dtype=np.float64)
             keep = std > 1e-9 * np.abs(mean)
             if not keep.any() or not np.isfinite(std[keep]).all():
                 raise NotApplicable("the inputs do not vary, or are not finite")
         self._columns = columns[keep]
         self._mean, self._scale = mean[keep].astype(np.float32), (1 / std[keep]).astype(np.float32)
-        self.x = (x[:, keep] - self._mean) * self._scale
+        self.x = (fitted[:, keep] - self._mean) * self._scale
         self.held_x = self._scaled(flat[self.held])
-        gram = np.asarray(self.x.T @ self.x, np.float64)
-        subject.clock.check()
+        self._few = len(self.x) < self.x.shape[1]
+        gram = np.asarray(self.x @ self.x.T if self._few else self.x.T @ self.x, np.float64)
+        check()
         # A tenth of the rows as the penalty: with as many features as rows an unpenalised fit is all noise.
         gram[np.diag_indices_from(gram)] += 0.1 * len(self.x) + 1e-6
-        self.inverse = np.asarray(np.linalg.inv(gram), np.float32)
+        self._inverse = np.asarray(np.linalg.inv(gram), np.float32)
 
     def _scaled(self, rows: Array) -> Array:
         values = np.asarray(rows.reshape(len(rows), -1)[:, self._columns], np.float32)
         return np.asarray(np.clip((values - self._mean) * self._scale, -10, 10))
 
+    def _weights(self, y: Array) -> Array:
+        """Of the probe (columns, outputs) for centred targets (rows, outputs); solved where that is smaller, in rows or columns."""
+        return np.asarray(self.x.T @ (self._inverse @ y) if self._few else self._inverse @ (self.x.T @ y))
+
     def predict(self, rows: Array) -> Array:
         """What the probe of the targets as they are says of other rows: (rows, outputs)."""
         y = np.asarray(self.targets[self.fitted], np.float32)
         centre = y.mean(axis=0)
-        return np.asarray(self._scaled(rows) @ (self.inverse @ (self.x.T @ (y - centre))) + centre)
+        return np.asarray(self._scaled(rows) @ self._weights(y - centre) + centre)
 
     def score(self, order: Array) -> dict[str, float]:
         """Accuracy, or R² for values, on the held-out rows, if row i has the target of row order[i]."""
         y = np.asarray(self.targets[order[self.fitted]], np.float32)
         held = np.asarray(self.targets[order[self.held]], np.float64)
         centre = y.mean(axis=0)
-        weights = self.inverse @ (self.x.T @ (y - centre))
-        predicted = self.held_x @ weights + centre
+        predicted = self.held_x @ self._weights(y - centre) + centre
         return self._judged(predicted, held, centre)
 
     def _judged(self, predicted: Array, held: Array, centre: Array) -> dict[str, float]:

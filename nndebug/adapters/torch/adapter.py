@@ -243,6 +243,7 @@ class TorchAdapter:
         if call.target is None or call.output is None:
             call = LossCall("", None, None, "linear", root)
         self.targets.saw(call)
+        self.inputs.answered(call.target)
         self._shifts.stop()
         if due:
             self._losses.take(call)

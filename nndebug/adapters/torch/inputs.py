@@ -1,4 +1,4 @@
-"""What the first batches say of the inputs: their scale as the first layer gets them."""
+"""What the first batches say of the inputs: their scale as the first layer gets them, and whether the targets belong to them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 
 from ...look import ROWS
 from ...preflight.data import NORMALISING, input_facts
+from ...preflight.labels import signal
 from ...signals import Array
 from ...stats import Moments
 
@@ -16,11 +17,13 @@ ENTRIES = 2**22
 
 
 class Inputs:
-    """Keeps rows of the first batches; more than `ROWS` would not change their scales."""
+    """Keeps rows of the first batches with their targets; more than `ROWS` would not change their scales."""
 
     def __init__(self) -> None:
         self._kept: list[Array] = []
         self._rows = self._entries = 0
+        self._open: list[tuple[Array, int]] = []
+        self._pairs: list[tuple[Array, Array]] = []
 
     def saw(self, x: Any) -> None:
         """Takes a batch: what the first layer is given (samples, …), of floating point numbers."""
@@ -32,6 +35,42 @@ class Inputs:
             # A copy: what the program does to its batch afterwards is nothing that the layer was given.
             self._kept.append(np.array(x[:wanted].detach().float().cpu().numpy()))
             self._rows, self._entries = self._rows + wanted, self._entries + wanted * each
+            self._open.append((self._kept[-1], len(x)))
+
+    def answered(self, target: Any) -> None:
+        """Takes the targets of a loss: those of the one batch that was seen since the last loss, or of none.
+
+        Args:
+            target: (samples, …), or None where it is not known.
+        """
+        waiting, self._open = self._open, []
+        if len(waiting) != 1 or target is None or target.ndim not in (1, 2) or len(target) != waiting[0][1]:
+            return
+        x, y = waiting[0][0], np.array(target[: len(waiting[0][0])].detach().float().cpu().numpy())
+        if not self._pairs or y.shape[1:] == self._pairs[0][1].shape[1:]:
+            self._pairs.append((x, y))
+
+    def labels(self, classes: int) -> dict[str, Any]:
+        """As the preflight's part `labels`: do the targets belong to their inputs?
+
+        Args:
+            classes: their number; 0 where the targets are values.
+        """
+        if not self._pairs:
+            return {}
+        x, y = (np.concatenate(rows) for rows in zip(*self._pairs, strict=True))
+        # A sample that comes again in the next epoch would be known to the probe, whatever its target.
+        new = sorted({row.tobytes(): at for at, row in reversed([*enumerate(x)])}.values())
+        x, y = x[new], y[new]
+        if not classes or (y.ndim == 2 and y.shape[1] > 1):
+            return signal(x, y.reshape(len(y), -1), None)
+        numbers = y.reshape(-1).astype(np.int64)
+        meant = (numbers >= 0) & (numbers < classes)  # others are those that the loss is told to ignore
+        x, numbers = x[meant], numbers[meant]
+        targets = (
+            np.eye(classes, dtype=np.float32)[numbers] if classes > 2 else numbers[:, None].astype(np.float32)
+        )
+        return signal(x, targets, numbers)
 
     def facts(self, first: str) -> dict[str, Any]:
         """As the preflight's part `data`; empty where none were seen.

@@ -108,6 +108,8 @@ class TorchWatch(Session):
             data |= self._adapter.targets.scales()
             self._recorder.update_manifest({"input": self._adapter.inputs.extent()})
             fit["data"] = data
+            if labels := self._adapter.inputs.labels(self._adapter.targets.classes):
+                fit["labels"] = labels
         if fit:
             known = sorted({plain(name) for name in self._adapter.parameters()})
             held = {

@@ -1,0 +1,50 @@
+"""Causes that cannot be, whatever a table holds likely: what is known of this very run excludes them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from ..rules.before import measured
+from ..rules.outcome import not_learning
+from ..wording import percent
+from .vocabulary import Kind
+
+if TYPE_CHECKING:
+    from ..run import Run
+
+PASSING = ("relu", "relu6", "leaky_relu", "elu", "selu", "gelu", "silu")
+"""Activations that suit a hidden layer: they are flat on one side at most."""
+_NORMALISING = ("batch_norm", "layer_norm")
+_UNDERSTOOD = 0.3
+"""Skill of a linear probe above which there is something to be learned from the targets."""
+
+
+def excluded(run: Run) -> Mapping[Kind, str]:
+    """Kinds of causes that cannot be, with the reason as a note to the reader."""
+    notes: dict[Kind, str] = {}
+    if _suited(run):
+        notes[Kind.WRONG_HIDDEN_ACTIVATION] = (
+            "not the activations: every hidden layer ends in ReLU or its kin"
+        )
+    if measured(run, "batch").get("coupled_loss") is False:
+        notes[Kind.TARGET_SHAPE_BROADCAST] = (
+            "not the targets' shape: the loss of a sample depends on no other sample's target"
+        )
+    labels = measured(run, "labels")
+    if labels.get("skill", 0.0) > _UNDERSTOOD and not_learning(run) is not None:
+        unit = "accuracy" if labels["baseline"] > 0 else "R²"
+        score = percent(labels["score"], 0) if labels["baseline"] > 0 else f"{labels['score']:.2f}"
+        notes[Kind.CORRUPTED_LABELS] = (
+            f"not the targets: a linear probe learns from them ({unit} {score} on held-out rows)"
+        )
+    return notes
+
+
+def _suited(run: Run) -> bool:
+    """Whether every hidden layer is known to end in one of `PASSING`."""
+    hidden = [
+        site for site in run.sites[:-1] if "weight" in site.parameters and site.kind not in _NORMALISING
+    ]
+    others = any(site.activation not in (None, *PASSING) for site in run.sites[:-1])
+    return bool(hidden) and not others and all(site.activation in PASSING for site in hidden)
