@@ -151,7 +151,8 @@ def test_an_activation_is_not_blamed_where_all_of_them_suit(kinds, possible):
 
 
 @pytest.mark.parametrize(
-    ("skill", "learns", "possible"), [(0.31, False, False), (0.3, False, True), (0.31, None, True)]
+    ("skill", "learns", "possible"),
+    [(0.31, False, False), (0.3, False, True), (0.7, None, True), (0.71, None, False)],
 )
 def test_targets_are_not_blamed_where_a_probe_learns_from_them(skill, learns, possible):
     run = make_run(learns=learns)

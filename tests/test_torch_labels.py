@@ -113,3 +113,46 @@ def test_a_loss_over_two_batches_says_nothing_of_pairs(digits):
             F.cross_entropy(model(x[start : start + BATCH]) - other, y[start : start + BATCH]).backward()
             optimizer.step()
     assert signal(watching) is None
+
+
+class Twice(nn.Module):
+    """Its first layer runs again on what it gave."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = nn.Linear(64, 64), nn.Linear(64, 10)
+
+    def forward(self, x):
+        return self.b(F.gelu(self.a(F.gelu(self.a(x)))))
+
+
+class Rows(nn.Module):
+    """A recurrent layer, which gives several tensors, reads the rows of an image."""
+
+    def __init__(self):
+        super().__init__()
+        self.gru, self.head = nn.GRU(8, 32, batch_first=True), nn.Linear(32, 10)
+
+    def forward(self, x):
+        return self.head(self.gru(x.view(-1, 8, 8))[0][:, -1])
+
+
+@pytest.mark.parametrize(
+    "model",
+    [Twice, Rows, lambda: nn.Sequential(nn.Dropout(0.01), nn.Linear(64, 30), nn.ReLU(), nn.Linear(30, 10))],
+    ids=["a layer that runs twice", "a recurrent layer", "dropout first"],
+)
+def test_the_data_is_what_the_first_module_is_given_first(model, digits):
+    torch.manual_seed(0)
+    watching = watched(*digits, model=model(), steps=60)
+    given = digits[0][:512]
+    assert signal(watching)["held_out"] == 512 - 2 * 512 // 3
+    extent = watching.run.manifest["input"]
+    assert extent["std"] == pytest.approx(given.std(correction=0).item(), rel=1e-5)
+    assert extent["maximum"] == pytest.approx(given.max().item())
+
+
+def test_a_layer_that_runs_again_on_what_grew_too_large_is_no_unscaled_input(digits):
+    torch.manual_seed(0)
+    result = watched(*digits, model=Twice(), rate=30.0).result
+    assert result.causes[0].kind == "lr_too_high"

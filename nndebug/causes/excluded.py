@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 PASSING = ("relu", "relu6", "leaky_relu", "elu", "selu", "gelu", "silu")
 """Activations that suit a hidden layer: they are flat on one side at most."""
 _NORMALISING = ("batch_norm", "layer_norm")
-_UNDERSTOOD = 0.3
-"""Skill of a linear probe above which there is something to be learned from the targets."""
+_UNDERSTOOD, _MOSTLY = 0.3, 0.7
+"""Skill of a linear probe above which there is something to be learned from the targets, and above which few can be wrong."""
 
 
 def excluded(run: Run) -> Mapping[Kind, str]:
@@ -32,7 +32,7 @@ def excluded(run: Run) -> Mapping[Kind, str]:
             "not the targets' shape: the loss of a sample depends on no other sample's target"
         )
     labels = measured(run, "labels")
-    if labels.get("skill", 0.0) > _UNDERSTOOD and not_learning(run) is not None:
+    if labels.get("skill", 0.0) > (_MOSTLY if not_learning(run) is None else _UNDERSTOOD):
         unit = "accuracy" if labels["baseline"] > 0 else "R²"
         score = percent(labels["score"], 0) if labels["baseline"] > 0 else f"{labels['score']:.2f}"
         notes[Kind.CORRUPTED_LABELS] = (

@@ -136,6 +136,7 @@ class TorchAdapter:
         tier = self.recorder.schedule.tier(self.step)
         self._record.begin(tier)
         self._saw_batch = False
+        self._first = ""
         if tier is None:
             return
         for part in (self._notes, self._losses, self._others, self._origins, self._shifts):
@@ -143,7 +144,7 @@ class TorchAdapter:
         self._nodes = {}
         if not self._compiled:  # a hook inside would make the compiler compile again
             for name, module in self._modules.items():
-                if self._is_observed(module):
+                if self._is_observed(name, module):
                     observe = self._guarded(lambda m, i, o, n=name: self._on_forward(n, m, i, o))
                     self._once.append(module.register_forward_hook(observe))
         if self.step < UNCLEARED:
@@ -152,9 +153,11 @@ class TorchAdapter:
                     own = self._guarded(lambda g, n=name, p=parameter: self._cleared.added(n, p, g))
                     self._once.append(parameter.register_hook(own))
 
-    def _is_observed(self, module: Any) -> bool:
+    def _is_observed(self, name: str, module: Any) -> bool:
+        if self._first in ("", name):
+            return True
         again = self._shifting and self._record.tier == 1 and self._shifts.traceless(module)
-        return bool(own_parameters(module) or activation_of(module) or not self._order or again)
+        return bool(own_parameters(module) or activation_of(module) or again)
 
     def _disarm(self) -> None:
         for handle in self._once:
@@ -163,18 +166,21 @@ class TorchAdapter:
 
     def _on_forward(self, name: str, module: Any, inputs: Any, output: Any) -> None:
         torch, record = self._torch, self._record
-        if (
-            not isinstance(output, torch.Tensor)
-            or not torch.is_grad_enabled()
-            or not output.is_floating_point()
-        ):
+        if not torch.is_grad_enabled():
+            return
+        given = next((value for value in inputs if isinstance(value, torch.Tensor)), None)
+        if given is not None:
+            self._first = self._first or name
+            if name == self._first and given.grad_fn is None:  # else it runs once more, on what layers made
+                self._on_data(name, given)
+        if not isinstance(output, torch.Tensor) or not output.is_floating_point():
             return
         if name not in self._order:
             self._order.append(name)
-        given = next((value for value in inputs if isinstance(value, torch.Tensor)), None)
         maker = None if given is None else self._origins.maker(given, written=given is output)
         if given is not None and name == self._order[0]:
-            self._on_batch(name, given)
+            self._saw_batch = True
+            self.states.window.rows += len(given) if given.ndim else 0
         if self._shifting and record.tier == 1 and given is not None:
             self._shifts.saw(name, module, given, output)
         if self._origins.maker(output) is None:  # else a part of this module gave it
@@ -190,12 +196,10 @@ class TorchAdapter:
         if self.step < UNCLEARED:
             record.values(RUN).update({"replay.moved": 0.0, "replay.no_backward": 0.0})
 
-    def _on_batch(self, name: str, given: Any) -> None:
-        """What the first module of the model is given."""
-        self._saw_batch = True
+    def _on_data(self, name: str, given: Any) -> None:
+        """What the first module of the model is given, be it a recurrent one that gives several tensors."""
         if self._rank:
             self._notes.saw(given)
-        self.states.window.rows += len(given) if given.ndim else 0
         if given.is_floating_point():
             self._ask(name, "input.", given)
             self.inputs.saw(given)
