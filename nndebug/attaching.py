@@ -28,6 +28,7 @@ class Attaching:
         sessions: what was watched, in order.
         folders: their run folders.
         notes: what could not be seen, a line each.
+        refused: what was trained and could not be recorded, a reason each.
         error: what the program ended by; None where it ended well.
     """
 
@@ -36,6 +37,7 @@ class Attaching:
         self.sessions: list[Session] = []
         self.folders: list[Path] = []
         self.notes: list[str] = []
+        self.refused: list[str] = []
         self._process = os.getpid()
         self.error: BaseException | None = None
         self._networks: list[Any] = []
@@ -83,6 +85,7 @@ class Attaching:
             self.sessions.append(watch(network, folder, interval=self._interval, **options))
             self.folders.append(folder)
         except Exception as error:
+            self.refused.append(str(error))
             warnings.warn(f"nndebug: this training is not recorded: {error}", RuntimeWarning, stacklevel=2)
 
     def _core(self, module: ModuleType) -> None:

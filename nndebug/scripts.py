@@ -87,8 +87,9 @@ def report(error: BaseException) -> int:
 def end_by_signal(number: int) -> None:
     """Ends this process by a signal, after what was registered for its end: shells ask how a program died."""
     atexit._run_exitfuncs()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None and not stream.closed:
+            stream.flush()
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
 

@@ -194,6 +194,33 @@ def test_wrong_use_is_two_lines(words, said, tmp_path):
     assert done.returncode == 2 and said in done.stderr and len(done.stderr.splitlines()) == 2, done.stderr
 
 
+def test_a_folder_that_cannot_be_written_is_told_and_the_script_runs_on(tmp_path):
+    (tmp_path / "script.py").write_text(
+        CORE.format(watch="import warnings; warnings.simplefilter('ignore')\n")
+    )
+    done = nndebug_run(tmp_path, "-o", "script.py/run", "script.py", "0.1")
+    assert done.returncode == 3 and "done ['0.1'] __main__" in done.stdout
+    assert done.stderr.startswith("a training was not recorded: cannot write to ")
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+
+
+@pytest.mark.parametrize("closing", ["sys.stdout.close()", "sys.stdout = None"])
+def test_a_script_may_have_no_output(closing, tmp_path):
+    (tmp_path / "script.py").write_text(f"import sys\n{closing}\n")
+    done = nndebug_run(tmp_path, "script.py")
+    assert done.returncode == 3 and done.stderr.count("nothing was trained") == 1, done.stderr
+
+
+@pytest.mark.parametrize("redirection", [">&-", "2>&-"])
+def test_a_shell_may_close_either_stream(redirection, tmp_path):
+    (tmp_path / "script.py").write_text(CORE.format(watch=""))
+    command = f"{sys.executable} -m nndebug run -o ran script.py 0.1 {redirection}"
+    assert subprocess.run(command, shell=True, cwd=tmp_path, env=ENV, timeout=120).returncode == 0
+    assert nndebug.check(tmp_path / "ran").passed
+    command = f"{sys.executable} -m nndebug check ran {redirection}"
+    assert subprocess.run(command, shell=True, cwd=tmp_path, env=ENV, timeout=120).returncode == 0
+
+
 FORKING = """
 import multiprocessing, pickle
 class Mine:

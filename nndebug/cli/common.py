@@ -151,6 +151,14 @@ def open_page(page: Path) -> None:
         note(f"no browser could be opened; the report is {page}")
 
 
+def open_streams() -> None:
+    """Gives a process whose output or messages nobody takes (a shell's `>&-`, a script that closes them) streams to nowhere."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None or stream.closed:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+
+
 def note(line: str) -> None:
     """A line beside the result: stderr, so that stdout stays the result."""
     print(line, file=sys.stderr)

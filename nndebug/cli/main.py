@@ -12,7 +12,7 @@ from typing import TextIO
 
 from .. import __version__
 from ..errors import UserError, did_you_mean
-from .common import Parser
+from .common import Parser, open_streams
 
 COMMANDS = (
     "demo",
@@ -47,6 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command = next((word for word in words if not word.startswith("-")), None)
     if command != "run":  # there, streams and warnings are the script's
         warnings.showwarning = _warn
+        open_streams()
         for stream in (sys.stdout, sys.stderr):
             if hasattr(
                 stream, "reconfigure"
@@ -54,6 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 stream.reconfigure(errors="backslashreplace")
     try:
         code = _run(command, words)
+        open_streams()
         sys.stdout.flush()
         return code
     except BrokenPipeError:

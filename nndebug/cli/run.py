@@ -18,6 +18,7 @@ from .common import (
     free_folder,
     next_commands,
     note,
+    open_streams,
     quoted,
     show,
     wrote,
@@ -94,15 +95,19 @@ def _conclude(attaching: Attaching, code: int, fail_on: str | None) -> int:
     """Shows what was found beside the script's own output, and gives the exit code."""
     if attaching.is_copy:
         return code
+    open_streams()
     for line in attaching.notes:
         note(f"note: {line}")
+    for reason in attaching.refused:  # a script may hide warnings
+        note(f"a training was not recorded: {reason}")
     if not attaching.sessions:
         absent = not_installed(attaching.error)
-        note(
-            f"nothing was trained: {absent}"
-            if absent
-            else "nothing was trained that could be recorded: no `fit` of the core, no PyTorch optimiser's step"
-        )
+        if absent or not attaching.refused:
+            note(
+                f"nothing was trained: {absent}"
+                if absent
+                else "nothing was trained that could be recorded: no `fit` of the core, no PyTorch optimiser's step"
+            )
         return code or NOTHING_CHECKED
     found = []
     for session, folder in zip(attaching.sessions, attaching.folders, strict=True):
