@@ -83,6 +83,9 @@ def test_looks_add_up_and_survive_storing(fired, rows):
         ([1.5, 1.0], False, 1),
         ([1.5, 1.0], True, 0),  # of two, the longer gradient is the one that was not averaged
         ([1.0, float("nan"), 1.0], False, 1),
+        ([1.0, 1.5, 2.0], False, -1),  # no two agree
+        ([1.0, 1.5, 2.0, 1.5], True, -1),
+        ([1.0, 1.0, 1.5, 2.0], False, 3),  # two agree: the farthest from them
     ],
 )
 def test_the_odd_one_out(values, longer, off):

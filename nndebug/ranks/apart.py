@@ -32,6 +32,7 @@ class Replica:
         scale: what a difference is relative to.
         others: ranks whose figure is another one.
         seen: ranks that have told theirs.
+        mixed: whether those others differ among themselves, too.
         rank, value, farthest: the rank farthest off, its figure, and how far it is off.
     """
 
@@ -40,6 +41,7 @@ class Replica:
     scale: float
     others: int = 0
     seen: int = 1
+    mixed: bool = False
     rank: int = -1
     value: float = math.nan
     farthest: float = 0.0
@@ -49,17 +51,21 @@ class Replica:
         difference = abs(value - self.first)
         if not difference <= _BITS * self.scale:
             self.others += 1
+            self.mixed |= self.rank >= 0 and not abs(value - self.value) <= _BITS * self.scale
             if self.rank < 0 or difference > self.farthest:
                 self.rank, self.value, self.farthest = rank, value, difference
 
     def odd(self, longer: bool) -> tuple[float, int]:
-        """The difference relative to the scale, and the rank that is off: the one that most others do not agree with.
+        """The difference relative to the scale, and the rank that is off: the one that most others do not agree with,
+        -1 where hardly two agree.
 
         Args:
             longer: of two ranks that differ, name the one with the larger figure.
         """
         off = self.rank
-        if (self.seen > 2 and self.others == self.seen - 1) or (
+        if self.mixed and self.others == self.seen - 1:
+            off = -1
+        elif (self.seen > 2 and self.others == self.seen - 1) or (
             self.seen == 2 and longer and self.first > self.value
         ):
             off = self.lowest

@@ -28,6 +28,14 @@ def _first_differing(run: Run, name: str, least: float) -> tuple[int, dict[str, 
     return step, {site: difference for site, (first, difference) in firsts.items() if first == step}
 
 
+def _since(run: Run, name: str, site: str, step: int) -> str:
+    """From which step on a tensor differs; between two records it may have begun at any step."""
+    earlier = [int(at) for at in run.series(name, site).steps if at < step]
+    return f"from step {step:,} on" + (
+        f" (equal at step {earlier[-1]:,})" if earlier and earlier[-1] < step - 1 else ""
+    )
+
+
 def _more(tensors: dict[str, float]) -> str:
     return f" (and {len(tensors) - 1} more)" if len(tensors) > 1 else ""
 
@@ -54,15 +62,21 @@ def rank_gradient_differs(run: Run, *, least: float = 1e-6) -> Iterator[Symptom]
     step, tensors = found
     site = next(iter(tensors))
     rank = int(run.series("ranks.gradient_rank", site).at(step))
+    who = (
+        f"rank {rank} has another gradient than the other ranks"
+        if rank >= 0
+        else "every rank has a gradient of its own"
+    )
     yield Symptom(
         site,
-        f"rank {rank} has another gradient than the other ranks from step {step:,} on: its norm differs by "
-        f"{tensors[site]:.2g} of theirs{_more(tensors)}",
+        f"{who} {_since(run, _GRADIENT, site, step)}: {'its norm differs' if rank >= 0 else 'the norms differ'} by "
+        f"{tensors[site]:.2g} of {'theirs' if rank >= 0 else 'that of the first'}{_more(tensors)}",
         Severity.ERROR,
         first_step=step,
         last_step=run.steps,
         evidence={
-            "rank": rank,
+            "rank": max(rank, 0),
+            "alone": rank >= 0,
             "difference": tensors[site],
             "tensors": list(tensors),
             "series": [{"name": _GRADIENT, "site": site}],
@@ -96,17 +110,24 @@ def rank_parameters_differ(run: Run, *, least: float = 1e-6) -> Iterator[Symptom
     site = next(iter(tensors))
     rank = int(run.series("ranks.parameter_rank", site).at(step))
     seeds = {int(one["rank"]): one.get("seed") for one in run.manifest.get("ranks", ())}
-    other = next((seed for number, seed in seeds.items() if number != rank), None)
-    seeded = f"; its seed is {seeds[rank]}, theirs {other}" if step == 0 and seeds.get(rank) != other else ""
+    seeded, who = "", "every rank has parameters of its own"
+    if rank >= 0:
+        who = f"rank {rank} has other parameters than the other ranks"
+        other = next((seed for number, seed in seeds.items() if number != rank), None)
+        if step == 0 and seeds.get(rank) != other:
+            seeded = f"; its seed is {seeds[rank]}, theirs {other}"
+    elif step == 0 and len(set(seeds.values())) > 1:
+        seeded = "; so is its seed"
     yield Symptom(
         site,
-        f"rank {rank} has other parameters than the other ranks from step {step:,} on: they differ by "
+        f"{who} {_since(run, _PARAMETER, site, step)}: they differ by "
         f"{tensors[site]:.2g} of their size{_more(tensors)}{seeded}",
         Severity.ERROR,
         first_step=step,
         last_step=run.steps,
         evidence={
-            "rank": rank,
+            "rank": max(rank, 0),
+            "alone": rank >= 0,
             "difference": tensors[site],
             "tensors": list(tensors),
             "seeded": bool(seeded),
@@ -114,7 +135,9 @@ def rank_parameters_differ(run: Run, *, least: float = 1e-6) -> Iterator[Symptom
             "threshold": least,
             "threshold_label": "equal",
         },
-        help="broadcast the parameters of rank 0 before the first step",
+        help="broadcast the parameters of rank 0 before the first step"
+        if step == 0
+        else "average every gradient over all ranks before every update",
     )
 
 

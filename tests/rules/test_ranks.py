@@ -9,12 +9,12 @@ from .runs import make_run, one, symptoms
 HIDDEN, OUTPUT = "hidden1.weight", "output.weight"
 
 
-def replicas(what, differences, **manifest):
-    """Tensor → {step: difference}; rank 2 is off."""
+def replicas(what, differences, off=2, **manifest):
+    """Tensor → {step: difference}; rank 2 is off, or all are where `off` is -1."""
     series = {}
     for site, points in differences.items():
         series[site, f"ranks.{what}_difference"] = points
-        series[site, f"ranks.{what}_rank"] = dict.fromkeys(points, 2)
+        series[site, f"ranks.{what}_rank"] = dict.fromkeys(points, off)
     return make_run(series, **manifest)
 
 
@@ -23,6 +23,13 @@ class TestGradientDiffers:
         found = one("NND421", replicas("gradient", {OUTPUT: {0: 0, 20: 0.3}, HIDDEN: {0: 0, 20: 0.2, 30: 0}}))
         assert (found.site, found.first_step, found.evidence["rank"]) == (HIDDEN, 20, 2)
         assert found.severity is Severity.ERROR and "(and 1 more)" in found.message
+
+    def test_where_no_rank_shares_its_gradient_none_is_the_odd_one(self):
+        found = one("NND421", replicas("gradient", {HIDDEN: {0: 0.3}}, off=-1))
+        assert found.message.startswith(
+            "every rank has a gradient of its own from step 0 on: the norms differ"
+        )
+        assert not found.evidence["alone"] and "-1" not in str(found)
 
     def test_silent_where_all_are_equal(self):
         assert not symptoms("NND421", replicas("gradient", {HIDDEN: {0: 0.0, 20: 0.0}}))
@@ -41,6 +48,18 @@ class TestParametersDiffer:
         seeds = [{"rank": 0, "seed": 0, "steps": 9}, {"rank": 2, "seed": 7, "steps": 9}]
         found = one("NND422", replicas("parameter", {HIDDEN: {0: 1.4}}, ranks=seeds))
         assert found.first_step == 0 and "its seed is 7, theirs 0" in found.message
+
+    def test_between_two_records_it_may_have_begun_at_any_step(self):
+        found = one("NND422", replicas("parameter", {HIDDEN: {0: 0, 50: 0, 100: 0.1}}))
+        assert "from step 100 on (equal at step 50)" in found.message
+        assert found.help.startswith("average every gradient")  # they began as equals
+        assert one("NND422", replicas("parameter", {HIDDEN: {0: 0.1}})).help.startswith("broadcast")
+
+    def test_where_all_have_their_own_none_is_the_odd_one(self):
+        seeds = [{"rank": rank, "seed": rank, "steps": 9} for rank in range(3)]
+        found = one("NND422", replicas("parameter", {HIDDEN: {0: 1.4}}, off=-1, ranks=seeds))
+        assert found.message.startswith("every rank has parameters of its own from step 0 on")
+        assert found.message.endswith("so is its seed")
 
     def test_silent_where_all_are_equal(self):
         assert not symptoms("NND422", replicas("parameter", {HIDDEN: {0: 0.0, 50: 1e-9}}))
