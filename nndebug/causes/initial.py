@@ -26,7 +26,7 @@ def constant_init(run: Run, found: Findings) -> Cause | None:
     finding = found.first("NND409")
     if not finding:
         return None
-    value = finding.evidence.get("value", 0.0)
+    value, apart = finding.evidence.get("value", 0.0), finding.evidence.get("apart", False)
     equal = "The initial weights are all the same" if value is not None else "The units all start alike"
     return cause(
         Kind.CONSTANT_INIT,
@@ -34,8 +34,8 @@ def constant_init(run: Run, found: Findings) -> Cause | None:
         found,
         # Copies fire together or not at all, and a layer of copies has the capacity of one unit.
         [finding, *found.of("NND303", "NND205", "NND202", "NND201", "NND505")],
-        PROOF,
-        f"{equal}: {finding.site}'s units are copies of one another.",
+        CHAIN if apart else PROOF,
+        f"{equal}: {finding.site}'s units {'differ by their biases only' if apart else 'are copies of one another'}.",
         first_step=0,
         help=finding.help,
     )

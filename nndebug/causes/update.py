@@ -13,6 +13,17 @@ if TYPE_CHECKING:
 
 
 def frozen_parameters(run: Run, found: Findings) -> Cause | None:
+    if cut := found.first("NND308"):
+        return cause(
+            Kind.FROZEN_PARAMETERS,
+            None,
+            found,
+            [cut, *found.of("NND403")],
+            PROOF,
+            f"The loss does not depend on the network: {cut.message}.",
+            first_step=0,
+            help=cut.help,
+        )
     frozen = [f for f in found.of("NND403") if not_applied(f)]
     unmoved = found.first("NND408")
     if unmoved and not (unmoved.evidence["frozen"] and unmoved.severity is Severity.INFO):
@@ -125,6 +136,11 @@ def wrong_penalty(run: Run, found: Findings) -> Cause | None:
 
 def wrong_update(run: Run, found: Findings) -> Cause | None:
     wrong = [f for f in found.of("NND406") if f.evidence["equation"] == "update"]
+    negated = found.first("NND010")
+    if negated and negated.severity is not Severity.INFO:
+        sentence = f"The loss is made larger, not smaller: {negated.message}."
+        return cause(Kind.WRONG_UPDATE_SIGN, None, found, [negated, *found.of(*DYNAMICS)], PROOF, sentence,
+                     first_step=0, help=negated.help)  # fmt: skip
     uphill = found.first("NND405", **{"in": lambda where: where == "update"})
     if not wrong and not uphill:
         return None
@@ -159,7 +175,13 @@ def wrong_loop_order(run: Run, found: Findings) -> Cause | None:
     kind = Kind.WRONG_MODE if finding.evidence["what"] == "mode" else Kind.WRONG_LOOP_ORDER
     sentence = f"The training loop is wrong: {finding.message.partition(' (at ')[0]}."
     return cause(
-        kind, None, found, [finding, *found.of("NND307", "NND405")], PROOF, sentence, help=finding.help
+        kind,
+        None,
+        found,
+        [finding, *found.of("NND307", "NND405", "NND403")],
+        PROOF,
+        sentence,
+        help=finding.help,
     )
 
 

@@ -140,6 +140,37 @@ def softmax_twice(run: Run) -> Iterator[Symptom]:
     )
 
 
+@rule("NND010", "loss-negated", needs=("preflight.fit",))
+def loss_negated(run: Run) -> Iterator[Symptom]:
+    """The backward pass starts from the negative of a loss: training makes it larger.
+
+    What it measures: of a PyTorch model, whether the sign of the first loss was flipped on its way to `backward`, by a
+    minus or a negative factor.
+
+    Why it matters: gradient ascent. The network learns to be wrong.
+
+    What to try: `loss.backward()`, without the minus.
+
+    False alarms: a loss that is to be made larger on purpose, as that of an adversary. Where the loss falls all the same it
+    is an info.
+
+    References: I. Goodfellow et al., "Deep Learning", section 4.3, on the direction of descent.
+    """
+    if not measured(run, "fit").get("negated"):
+        return
+    loss = run.series("probe.loss").finite
+    falls = bool(loss) and loss.last < loss.first
+    yield Symptom(
+        "run",
+        f"backward starts from the negative of the loss ({measured(run, 'fit')['loss']})"
+        + ("" if falls or len(loss) < 2 else f", which rose from {loss.first:.3g} to {loss.last:.3g}"),
+        Severity.INFO if falls else Severity.ERROR,
+        first_step=0,
+        evidence={"series": [{"name": "probe.loss", "site": "run"}]},
+        help="leave the minus out: optimisers make the loss smaller",
+    )
+
+
 @rule("NND006", "loss-output-misfit", needs=("preflight.fit",))
 def loss_output_misfit(run: Run, *, least: float = 0.01) -> Iterator[Symptom]:
     """The outputs cannot reach the targets, or the loss does not suit the task.

@@ -108,10 +108,11 @@ def regulariser_dominates(
     blind = trained > NOT_LEARNED * chance and loss.last < trained - 0.1 * chance
     if dropped < DROPPED and not blind:
         return
+    apart = trained - loss.last > 0.05 * chance
     yield Symptom(
         strongest,
         f"dropout of {percent(dropped, 0)} leaves {percent(1 - dropped, 0)} of a layer's units at a step"
-        + (f": the loss is {trained:.3g} with it and {loss.last:.3g} without" if trained > loss.last else ""),
+        + (f": the loss is {trained:.3g} with it and {loss.last:.3g} without" if apart else ""),
         Severity.WARNING,
         first_step=0,
         last_step=run.steps,

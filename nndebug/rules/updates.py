@@ -120,14 +120,17 @@ def parameter_frozen(run: Run, *, steps: int = 20) -> Iterator[Symptom]:
     What to try: with a gradient: look at the line that changes the parameter. Without: look at the layers above.
 
     False alarms: layers frozen on purpose. A parameter of a constant-zero input, or of a dead layer, has no gradient.
-    Layers that never run are told by layer-unused.
+    Layers that never run are told by layer-unused. A bias right before a batch normalisation, which takes it off again, has
+    none but rounding: nothing is said of it.
 
     References: in NumPy `w = w - rate * g` binds a name anew, `w -= rate * g` changes the array.
     """
     unused = never_ran(run)
-    for site in run.sites:
+    for site, following in zip(run.sites, (*run.sites[1:], None), strict=True):
         for parameter in site.parameters if site.name not in unused else ():
             name = f"{site.name}.{parameter}"
+            if parameter == "bias" and following and following.kind == "batch_norm" and not site.activation:
+                continue
             updates, gradients = run.series("update.norm", name), run.series("gradient.norm", name)
             if len(updates) < steps or updates.values[-steps:].any():  # NaN is a change, too
                 continue
@@ -213,14 +216,25 @@ def symmetric_units(run: Run) -> Iterator[Symptom]:
             continue
         value = run.series("weight.mean", f"{site.name}.weight").first
         biases = run.series("weight.std", f"{site.name}.bias")
-        if biases and biases.first > 0 and outcome(run) is not Outcome.FAILED:
+        apart = bool(biases and biases.first > 0)
+        if apart and outcome(run) is Outcome.LEARNED:
             continue
+        alike = "differ by their biases only" if apart else "are copies of one another"
+        level = (
+            Severity.INFO
+            if apart and outcome(run) is not Outcome.FAILED
+            else severity(run, learned=Severity.INFO)
+        )
         yield Symptom(
             site.name,
-            f"all its weights start at {value:g}: its {site.units} units are copies of one another",
-            severity(run, learned=Severity.INFO),
+            f"all its weights start at {value:g}: its {site.units} units {alike}",
+            level,
             first_step=0,
-            evidence={"value": value, "series": [{"name": "weight.std", "site": f"{site.name}.weight"}]},
+            evidence={
+                "value": value,
+                "apart": apart,
+                "series": [{"name": "weight.std", "site": f"{site.name}.weight"}],
+            },
             help="draw the initial weights at random: He for ReLU, Xavier for sigmoid and tanh",
         )
 

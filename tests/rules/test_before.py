@@ -168,6 +168,7 @@ CASES = [
     ("NND009", {"batch": {"coupled_layer": "output"}}, {}, "eee"),
     ("NND009", {"batch": {"coupled_loss": True}},
      {"batch": {"coupled_loss": True}, "fit": {"encoded_shape": [], "output_shape": [1]}}, "eee"),
+    ("NND010", {"fit": {"negated": True}}, {"fit": {"negated": False}}, "eii"),
     ("NND105", {"fit": {"edge": {"loss_finite": False, "gradient_finite": True}}},
      {"fit": {"edge": {"loss_finite": True, "gradient_finite": True}}}, "eii"),
     ("NND408", {"optimizer": {"unmoved": ["hidden1.weight"], "moved": ["output.weight"]}}, {}, "ewi"),

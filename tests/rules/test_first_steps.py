@@ -156,6 +156,7 @@ class TestLoopOrder:
         [
             ({"no_backward": [1] * 5}, "order", Severity.ERROR),
             ({"moved": [0.1] * 5}, "moved", Severity.ERROR),
+            ({"cleared": [1] * 4}, "cleared", Severity.ERROR),
             ({"evaluating": [1] * 5}, "mode", Severity.WARNING),
         ],
     )
@@ -173,6 +174,17 @@ class TestLoopOrder:
 
     def test_silent_in_the_right_order(self):
         assert not symptoms("NND407", make_run(self.loop()))
+
+
+class TestLossCutOff:
+    @pytest.mark.parametrize(
+        ("cut", "fires"),
+        [([1, 1, 1, 1], True), ([0, 1, 1, 1], True), ([0, 0, 1, 1], False), ([0] * 4, False)],
+    )
+    def test_three_of_four_steps(self, cut, fires):
+        found = symptoms("NND308", make_run(run_row(cut=cut)))
+        assert [f.severity for f in found] == [Severity.ERROR] * fires
+        assert [f.first_step for f in found] == [cut.index(1)] * fires if fires else not found
 
 
 def test_errors_that_are_not_finite_prove_nothing():

@@ -2,7 +2,7 @@ import pytest
 
 from nndebug.findings import Severity
 
-from .runs import dead, make_run, one, symptoms
+from .runs import SITES, dead, make_run, one, symptoms
 
 
 def ratios(points):
@@ -104,6 +104,25 @@ class TestParameterFrozen:
     def test_boundary(self, zeros, fires):
         assert bool(symptoms("NND403", self.frozen(1.0, zeros))) == fires
 
+    @pytest.mark.parametrize(
+        ("parameter", "following", "activation", "fires"),
+        [
+            ("bias", "batch_norm", None, False),
+            ("weight", "batch_norm", None, True),
+            ("bias", "layer_norm", None, True),
+            ("bias", "batch_norm", "relu", True),
+        ],
+    )
+    def test_what_a_batch_normalisation_takes_off_again_is_none(
+        self, parameter, following, activation, fires
+    ):
+        norm = {"name": "norm", "kind": following, "units": 30, "parameters": ["weight", "bias"]}
+        sites = [{**SITES[0], "activation": activation}, norm, SITES[1]]
+        name = f"hidden1.{parameter}"
+        series = {(name, "update.norm"): dict.fromkeys(range(50), 0.0)}
+        series[name, "gradient.norm"] = dict.fromkeys(range(50), 0.0)
+        assert bool(symptoms("NND403", make_run(series, sites=sites))) == fires
+
 
 class TestSymmetricUnits:
     def same(self, std, learns=None, bias_std=0.0):
@@ -124,6 +143,13 @@ class TestSymmetricUnits:
 
     def test_silent_where_random_biases_broke_the_symmetry(self):
         assert not symptoms("NND409", self.same(0.0, learns=True, bias_std=1.0))
+
+    @pytest.mark.parametrize(("learns", "severity"), [(False, Severity.ERROR), (None, Severity.INFO)])
+    def test_equal_weights_with_random_biases_are_told_apart_from_copies(self, learns, severity):
+        found = one("NND409", self.same(0.0, learns=learns, bias_std=1.0))
+        assert found.severity is severity and found.message.endswith(
+            "its 30 units differ by their biases only"
+        )
 
 
 class TestUpdateOvershoots:

@@ -15,6 +15,7 @@ from ...signals import MOVED, RUN
 from .cleared import Cleared
 from .functional import Applied, applied
 from .inputs import Inputs
+from .loop import Loop
 from .losses import Backwards, LossCall, read
 from .modules import activation_of, describe, describe_sites, kind_of, named, own_parameters, plain
 from .nonfinite import Lost
@@ -64,6 +65,7 @@ class TorchAdapter:
         self.states = States(torch, recorder, rank)
         self._modules = dict(named(model))
         self._order: list[str] = []
+        self._first = ""
         self._follows: dict[str, str] = {}
         self._functions: dict[str, str] = {}
         self._nodes: dict[Any, str] = {}
@@ -74,7 +76,7 @@ class TorchAdapter:
         self._others = OtherOptimizers(optimizers, lambda: self._record.tier == 1, self._guarded)
         self._updates = Updates(self._record, self._others)
         self._backwards = Backwards(torch.autograd, self._guarded(self._on_backward))
-        self._lost = Lost(torch, recorder)
+        self._lost, self._loop = Lost(torch, recorder), Loop()
         self._with_closure = self._failed = False
         self._always: list[Any] = []
         self._once: list[Any] = []
@@ -136,7 +138,6 @@ class TorchAdapter:
         tier = self.recorder.schedule.tier(self.step)
         self._record.begin(tier)
         self._saw_batch = False
-        self._first = ""
         if tier is None:
             return
         for part in (self._notes, self._losses, self._others, self._origins, self._shifts):
@@ -168,6 +169,7 @@ class TorchAdapter:
         torch, record = self._torch, self._record
         if not torch.is_grad_enabled():
             return
+        self._loop.forward()
         given = next((value for value in inputs if isinstance(value, torch.Tensor)), None)
         if given is not None:
             self._first = self._first or name
@@ -194,7 +196,7 @@ class TorchAdapter:
                 observe = self._guarded(lambda gradient: record.ask(name, "output_gradient.", gradient))
                 output.register_hook(observe)
         if self.step < UNCLEARED:
-            record.values(RUN).update({"replay.moved": 0.0, "replay.no_backward": 0.0})
+            record.values(RUN)["replay.moved"] = 0.0
 
     def _on_data(self, name: str, given: Any) -> None:
         """What the first module of the model is given, be it a recurrent one that gives several tensors."""
@@ -234,6 +236,7 @@ class TorchAdapter:
 
     def _on_backward(self, tensors: Any) -> None:
         """What the loss was, before its gradients are computed."""
+        self._loop.backward()
         torch = self._torch
         root = tensors if isinstance(tensors, torch.Tensor) else next(iter(tensors), None)
         due = self._record.tier is not None
@@ -282,7 +285,10 @@ class TorchAdapter:
         """Takes the gradients that the update uses: before it, or after it where the passes run inside the step."""
         self._updates.gradients()
         if self.step < UNCLEARED:
-            self._record.values(RUN).update(self._cleared.compare(self._updates.parameters))
+            row, cleared = self._record.values(RUN), self._cleared.compare(self._updates.parameters)
+            given = self._cleared.given or any(p.grad is not None for p in self._updates.parameters.values())
+            order = self._loop.update(self.step == 0, given)
+            row.update(cleared | order if "replay.moved" in row else cleared)  # else no pass was seen
 
     def _after_step(self) -> None:
         started = time.perf_counter()

@@ -19,10 +19,14 @@ class Cleared:
 
     Args:
         torch: the module.
+
+    Attributes:
+        given: a pass gave some parameter a gradient before the last update.
     """
 
     def __init__(self, torch: Any) -> None:
         self._torch = torch
+        self.given = False
         self._own: dict[str, Any] = {}
         self._held: dict[str, Any] = {}
         self._last: dict[str, Any] = {}
@@ -42,12 +46,16 @@ class Cleared:
         """Judges the gradients that the update uses now.
 
         Returns:
-            `replay.own` (norm of what was there before the first pass, relative to that of what the passes added) and
-            `replay.leftover` (distance of what was there from the last update's gradient, likewise).
+            `replay.own` (norm of what was there before the first pass, relative to that of what the passes added),
+            `replay.leftover` (distance of what was there from the last update's gradient, likewise), and
+            `replay.cleared` (1 where nothing is left of what the passes added).
         """
         torch, own = self._torch, self._own
+        self.given = bool(own)
         names = [n for n in own if n in parameters and parameters[n].grad is not None]
-        figures: dict[str, float] = {}
+        added = any(bool(own[n].any()) for n in own if n in parameters)
+        left = any(bool(self._some(parameters[n].grad).any()) for n in names)
+        figures = {"replay.cleared": float(added and not left)}
         if names:
             held = torch.cat([self._held[n] for n in names])
             size = torch.linalg.vector_norm(torch.cat([own[n] for n in names])).clamp_min(1e-30)

@@ -65,6 +65,8 @@ class LossCall:
         activation: what the outputs passed last, as in "softmax"; "linear" if it is none that is known.
         value: the tensor whose `backward` was called.
         summed: whether it is the sum over the samples, neither divided nor weighted; None where the loss is not known.
+        across: whether a softmax right before the loss goes along the samples, not the classes.
+        negated: whether `backward` starts from the loss with its sign flipped.
     """
 
     kind: str
@@ -73,6 +75,8 @@ class LossCall:
     activation: str
     value: Any
     summed: bool | None = None
+    across: bool = False
+    negated: bool = False
 
 
 class Backwards:
@@ -118,12 +122,25 @@ def read(root: Any) -> LossCall:
     kind = KINDS[node_name(node)]
     output, target = _given(getattr(node, "_saved_self", None)), _given(getattr(node, "_saved_target", None))
     below = node.next_functions[0][0] if node.next_functions else None
+    across = _across(below, output)
     if kind == "cross_entropy":
         if below is not None and node_name(below) == "LogSoftmaxBackward":
             below = below.next_functions[0][0]
+            across = across or _across(below, output)
         else:
             kind = "negative_log_likelihood"
-    return LossCall(kind, output, target, _activation(below), root, _summed(node, passed))
+    flips = sum(map(_flips, passed))
+    return LossCall(
+        kind, output, target, _activation(below), root, _summed(node, passed), across, flips % 2 == 1
+    )
+
+
+def _flips(node: Any) -> bool:
+    """Whether a node changes the sign: -loss, or a negative number times it."""
+    factor = getattr(node, "_saved_other", None) if node_name(node) == "MulBackward" else None
+    return node_name(node) == "NegBackward" or (
+        factor is not None and factor.numel() == 1 and bool(factor < 0)
+    )
 
 
 def _summed(node: Any, passed: tuple[Any, ...]) -> bool:
@@ -166,9 +183,24 @@ def _find(node: Any) -> tuple[Any, tuple[Any, ...]]:
     return None, ()
 
 
-def _activation(node: Any) -> str:
+def _across(node: Any, output: Any) -> bool:
+    """Whether a softmax, the first node that changes values, goes along the first of several dimensions."""
+    node = _passed_over(node)
+    if node is None or node_name(node) not in ("SoftmaxBackward", "LogSoftmaxBackward"):
+        return False
+    dimensions = 1 if output is None else output.ndim
+    return dimensions > 1 and int(node._saved_dim) in (0, -dimensions, 2**64 - dimensions)
+
+
+def _passed_over(node: Any) -> Any:
+    """The first node from here on that changes values."""
     while node is not None and node_name(node).removesuffix("Backward") in _PASSED_OVER:
         node = node.next_functions[0][0] if node.next_functions else None
+    return node
+
+
+def _activation(node: Any) -> str:
+    node = _passed_over(node)
     return ACTIVATIONS.get(node_name(node), "linear")
 
 

@@ -39,6 +39,7 @@ class Targets:
         self._first: tuple[Array, Array] | None = None
         self._activation = "linear"
         self._summed: bool | None = None
+        self._across = self._negated = False
         self._targets: list[Array] = []
         self._rows = 0
         self._batch = 0
@@ -56,6 +57,7 @@ class Targets:
             self._batch = len(target) if target.ndim else 1
             self._first = call.output.detach().float().cpu().numpy(), target
             self._activation, self._summed = call.activation, call.summed
+            self._across, self._negated = call.across, call.negated
         if call.kind in OF_CLASSES and target.dtype.kind in "iu":
             target = target.reshape(-1)
             target = target[(target >= 0) & (target < self._outputs)]
@@ -80,8 +82,12 @@ class Targets:
         """Whether more targets would tell more."""
         return self._rows < ROWS
 
-    def fit(self) -> dict[str, Any]:
-        """What the first batch says of loss, outputs and targets, as the preflight's parts `fit`, `batch`, `reduction`."""
+    def fit(self, last: str) -> dict[str, Any]:
+        """What the first batch says of loss, outputs and targets, as the preflight's parts `fit`, `batch`, `reduction`.
+
+        Args:
+            last: name of the last layer.
+        """
         if self._first is None:
             return {}
         (output, target), activation = self._first, self._activation
@@ -100,13 +106,19 @@ class Targets:
             "linear": [],
             "refusal": "",
             "edge": None,
+            "negated": self._negated,
             **label_facts(target),
             **({} if self.kind in OF_CLASSES else output_facts(output)),
             **target_facts(encoded, activation),
         }
         if self.kind == "negative_log_likelihood":
             fit["mass"] = _mass(output)
-        batch = {"sizes": {}, "awkward": 0, "coupled_layer": None, "coupled_loss": spread}
+        batch = {
+            "sizes": {},
+            "awkward": 0,
+            "coupled_layer": last if self._across else None,
+            "coupled_loss": spread,
+        }
         # Not measured: the same rows twice and four times over make so much of the gradient of a sum, by definition.
         growth = [1.0, 2.0, 4.0] if self._summed else [1.0, 1.0, 1.0]
         reduction = {"losses": [], "gradient_growth": growth, "batch": self._batch}

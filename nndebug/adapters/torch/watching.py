@@ -103,7 +103,8 @@ class TorchWatch(Session):
         """What the first batch said of loss, outputs and targets, in the form in which a preflight says it."""
         if self.run.preflight is not None:
             return
-        fit, data = self._adapter.targets.fit(), self._adapter.inputs.facts(self._first_kind())
+        last = self.run.sites[-1].name if self.run.sites else "run"
+        fit, data = self._adapter.targets.fit(last), self._adapter.inputs.facts(self._first_kind())
         if data:
             data |= self._adapter.targets.scales()
             self._recorder.update_manifest({"input": self._adapter.inputs.extent()})
@@ -174,6 +175,11 @@ def _manifest(torch: Any, model: Any, optimizers: tuple[Any, ...], loss: Any) ->
         "network": {
             "description": describe(model, sites, []),
             "parameters": sum(p.numel() for p in parameters),
+            "regularisation": {
+                name: {"dropout": float(module.p)}
+                for name, module in model.named_modules()
+                if isinstance(module, torch.nn.modules.dropout._DropoutNd) and module.p > 0
+            },
             "dtype": str(parameters[0].dtype).removeprefix("torch.") if parameters else "float32",
             "seed": int(torch.initial_seed()),
         },
