@@ -75,6 +75,8 @@ def explain(
         usual = is_factor and any(abs(1 + amount - f) <= 1e-6 for f in (-1.0, 0.5, 2.0))
         if _spread(basis) < 2 and not usual:
             continue  # one number is always some multiple of another
+        if is_factor and abs(1 + amount) < LOOSE:
+            continue  # where there should be nothing, what is left is noise and no share of what is given
         right = given + amount * basis
         residual = left_over(right)
         if residual is not None and right.any():

@@ -23,6 +23,22 @@ def test_a_planted_bug_is_caught_with_its_equation_and_by_name(bug):
     assert GradCheck.from_json(result.to_json()).to_json() == result.to_json()
 
 
+@pytest.mark.parametrize(
+    ("maximum", "total", "name"),
+    [
+        ("scores.max(axis=0)", "e.sum(axis=0)", "the softmax over the samples, not over the classes"),
+        ("0", "e.sum(axis=0)", "the softmax over the samples, not over the classes"),
+        ("scores.max()", "e.sum()", "the softmax over everything"),  # that of one sample
+    ],
+)
+def test_a_softmax_over_one_wrong_axis_throughout(maximum, total, name):
+    changes = (bugs.MAXIMUM, maximum), (bugs.SOFTMAX, f"e / {total}")
+    for sizes in ((12, 6, 4), (12, 3, 5)):
+        fault, *more = gradcheck(*module("rows", changes, sizes=sizes).factory()).faults
+        assert not more and (fault.layer, fault.equation) == ("output", "forward")
+        assert fault.mistakes[0].name == name and fault.mistakes[0].yours == f"a = e / {total}"
+
+
 @pytest.mark.parametrize("style", ["columns", "rows"])
 @pytest.mark.parametrize("sizes", [(12, 6, 4), (12, 4, 4), (5, 3, 2)])
 def test_the_right_network_agrees(style, sizes):

@@ -148,6 +148,25 @@ def test_what_explains_a_whole_tensor_is_named(change, name):
     assert result.evaluations < 60
 
 
+def test_where_there_should_be_nothing_no_factor_is_named():
+    """What cancels leaves 1e-16 behind, and that is some share of anything."""
+    rng = np.random.default_rng(0)
+    w = {"a": rng.normal(size=(6, 8)), "b": rng.normal(size=10)}
+
+    def loss(p):
+        e = np.exp(p["a"] + p["b"][0] - 1)
+        return float(
+            np.log(e / np.exp(p["b"][0])).sum()
+            + (p["a"] ** 2).sum()
+            + np.ptp(np.log(np.exp(p["b"] - p["b"])))
+        )
+
+    for seed in range(5):
+        result = nndebug.gradcheck(loss, w, {"a": 1 + 2 * w["a"], "b": rng.normal(size=10)}, seed=seed)
+        (fault,) = result.faults
+        assert not fault.mistakes, fault
+
+
 def test_gradients_that_changed_places_are_named():
     w = {"a": np.full((4, 5), 1.0), "b": np.full((4, 5), 2.0)}
     result = nndebug.gradcheck(

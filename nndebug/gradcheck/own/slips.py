@@ -36,6 +36,11 @@ def _powers(z: Array) -> Array:
     return np.asarray(np.exp(z - z.max(axis=1, keepdims=True)))
 
 
+def _unshifted(z: Array) -> Array:
+    """Powers up to one factor for all: what is left where the maximum is taken over the same wrong axis, or not at all."""
+    return np.asarray(np.exp(z - z.max()))
+
+
 def _without_keepdims(z: Array) -> Array:
     e = _powers(z)
     return np.asarray(e / e.sum(axis=1)) if e.shape[0] == e.shape[1] else np.full(e.shape, np.nan)
@@ -52,6 +57,14 @@ SLIPS = (
     Slip(
         "the sum over the samples, not over the classes", "a = e / e.sum(axis=0)",
         "a = e / e.sum(axis=1, keepdims=True)", lambda z: np.asarray(_powers(z) / _powers(z).sum(axis=0)),
+    ),
+    Slip(
+        "the softmax over the samples, not over the classes", "a = e / e.sum(axis=0)",
+        "a = e / e.sum(axis=1, keepdims=True)", lambda z: np.asarray(_unshifted(z) / _unshifted(z).sum(axis=0)),
+    ),
+    Slip(
+        "the softmax over everything", "a = e / e.sum()", "a = e / e.sum()",
+        lambda z: np.asarray(_unshifted(z) / _unshifted(z).sum()),
     ),
     Slip(
         "the sum over everything", "a = e / e.sum()", "a = e / e.sum()",
