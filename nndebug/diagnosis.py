@@ -33,6 +33,8 @@ NOT_HEALTHY = 0.003
 least certain of 137 healthy trainings is held healthy at more than 0.01."""
 LIKELY = 0.5
 """A first cause that is less certain is more likely wrong than right: its sentence begins with what was found."""
+_PACE = ("NND306", "NND509")
+"""What rules say of how evenly and how far the loss fell."""
 WORTH_NAMING = 0.05
 """A cause that is less certain is named only if there is no other."""
 
@@ -73,12 +75,22 @@ def diagnose(
         causes = [unexplained(Findings(findings))]
     if causes[0].certainty >= PROOF:
         # Beside a proof, guesses at the same consequences are noise.
+        causes[0] = _slowed(causes[0], findings)
         told = set(causes[0].explains)
         causes = [
             cause for cause in causes if cause.certainty >= PROOF or (serious & set(cause.explains)) - told
         ]
     causes[0] = replace(causes[0], ruled_out=(*causes[0].ruled_out, *_ruled_out(run)))
     return tuple(causes[:3]), causes[0].sentence, worst
+
+
+def _slowed(cause: Cause, findings: Sequence[Finding]) -> Cause:
+    """A proven cause with what it does to how fast and how evenly the loss falls: nobody can judge that before it is mended."""
+    order = [kind.value for kind in Kind]
+    if order.index(cause.kind) >= order.index(Kind.LR_TOO_HIGH):
+        return cause
+    pace = [f.fingerprint for f in findings if f.code in _PACE]
+    return replace(cause, explains=tuple(dict.fromkeys([*cause.explains, *pace])))
 
 
 def weighed(

@@ -190,6 +190,23 @@ def test_without_a_proof_the_alternatives_stay():
     assert len(diagnose(make_run(learns=False), findings)[0]) == 2
 
 
+@pytest.mark.parametrize(
+    ("proof", "kinds"),
+    [
+        (finding("NND409", value=0.0), ["constant_init"]),
+        (finding("NND404", "run"), ["missing_zero_grad"]),
+        (finding("NND601", "run", reported=0.1, accuracy=0.9), ["wrong_metric", "too_few_epochs"]),
+    ],
+)
+@pytest.mark.parametrize("code", ["NND509", "NND306"])
+def test_the_pace_of_a_training_with_a_proven_fault_is_no_cause_of_its_own(proof, kinds, code):
+    pace = finding(code, "run", severity=Severity.WARNING, batch=32)
+    causes, *_ = diagnose(make_run(), [proof, pace])
+    kinds = [kind if code == "NND509" else kind.replace("too_few_epochs", "lr_too_high") for kind in kinds]
+    assert [cause.kind for cause in causes] == kinds
+    assert (pace.fingerprint in causes[0].explains) == (len(kinds) == 1)
+
+
 @pytest.mark.parametrize("code", ["NND605", "NND509"])
 def test_an_info_alone_is_no_cause(code):
     found = finding(code, "run", severity=Severity.INFO, mean=[0, 3], std=[1, 9])

@@ -199,6 +199,8 @@ def test_it_prints_what_the_line_should_be(trained):
         (0.5, np.ones((2, 3)).T, [0, 1], "3 rows of outputs"),
         (0.5, np.ones((0, 2)), [], "outputs have shape"),
         (0.5, np.ones((3, 2)), [0.5, 1, 1], "no class numbers"),
+        (0.5, np.ones((3, 2)), ["cat", "dog", "dog"], "no class numbers"),
+        (0.5, np.ones((3, 2)), [None, 1, 1], "no class numbers"),
         (0.5, np.ones((3, 2)), [-1, 1, 1], "a label is -1"),
     ],
 )

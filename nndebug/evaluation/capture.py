@@ -72,7 +72,9 @@ class Capture:
                 if turned
                 else "one label a sample: (samples,), or one-hot rows",
             )
-        if labels.dtype.kind not in "iub" and not np.array_equal(labels, np.trunc(labels)):
+        if labels.dtype.kind not in "iub" and not (
+            labels.dtype.kind == "f" and np.array_equal(labels, np.trunc(labels))
+        ):
             raise UserError(
                 "labels are no class numbers", help="accuracy is of classes; for regression compare the loss"
             )

@@ -55,7 +55,7 @@ def gradient_noise(
     """The gradients of single batches are mostly noise, and the loss jumps about instead of falling.
 
     What it measures: over the second half of the run, the square of the gradient's norm on 128 rows against the variance
-    of the batches' gradients around it, below 0.1; while the probe loss changes from epoch to epoch by 4 % of that of
+    of the batches' gradients around it, below 0.5; while the probe loss changes from epoch to epoch by 4 % of that of
     chance or more (median), three times as far as it gets on average, and is not below half of chance. For batches of up
     to 32 rows.
 
