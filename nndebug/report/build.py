@@ -16,6 +16,7 @@ from .model import Report
 from .predictions import confusion, samples
 from .text import clean, number, percent, plural, split_verdict
 from .tried import tried
+from .vocabulary import rows_seen
 
 if TYPE_CHECKING:
     from ..run import Run
@@ -42,13 +43,15 @@ def _build(run: Run, result: CheckResult) -> Report:
     shown, others = causes(run, result)
     mapped = frozenset(str(f.evidence["unit_map"]) for f in result.findings if "unit_map" in f.evidence)
     full, note = details(run, result.findings, mapped)
-    name = clean(manifest.get("name") or run.folder.name if run.folder else "run", 80)
+    name = clean(manifest.get("name") or (run.folder.name if run.folder else "run"), 80)
+    ranks = manifest.get("ranks")
     verdict = clean(result.verdict, 400)
     return Report(
         title=f"{clean(result.verdict, 140)} · {clean(name, 40)}",
         name=name,
         summary=settings.summary(manifest),
-        length=f"{plural(max(0, len(run.epochs) - 1), 'epoch')}, {plural(run.steps, 'step')}",
+        length=f"{plural(max(0, len(run.epochs) - 1), 'epoch')}, {plural(run.steps, 'step')}"
+        + (f", {plural(len(ranks), 'rank')}" if isinstance(ranks, list) else ""),
         cost=settings.cost(manifest),
         facts=settings.facts(manifest),
         notice=_notice(run),
@@ -97,12 +100,12 @@ def _subline(run: Run, result: CheckResult) -> str:
             f"Accuracy {percent(reached[0])} on {reached[1]}{', the share of one class' if chance else ''}."
         )
     loss = run.series("probe.loss")
-    at_chance = run.manifest.get("loss_at_chance")
+    at_chance, seen = run.manifest.get("loss_at_chance"), rows_seen(run.manifest)
     if len(loss) and not reached:
-        parts.append(f"Loss {number(float(loss.values[-1]))} on the probe.")
+        parts.append(f"Loss {number(float(loss.values[-1]))} on {seen}.")
     elif len(loss) and not result.causes and isinstance(at_chance, int | float):
         parts.append(
-            f"Loss {number(float(loss.values[-1]))} on the probe, {number(float(at_chance))} at chance."
+            f"Loss {number(float(loss.values[-1]))} on {seen}, {number(float(at_chance))} at chance."
         )
     if result.causes:
         cause = result.causes[0]

@@ -155,7 +155,7 @@ def _evidence_chart(run: Run, finding: Finding, key: str) -> Chart | None:
     found = [entry for entry in found if len(entry[2])][:_MOST_CURVES]
     if not found:
         return None
-    kinds = [quantity(name) for name, _, _ in found]
+    kinds = [quantity(name, run.manifest) for name, _, _ in found]
     one_name, one_site = len({k.title for k in kinds}) == 1, len({site for _, site, _ in found}) == 1
     # The same quantity recorded under two names (on the probe first, on batches later) is one curve.
     parts: dict[tuple[str, str], list[Series]] = {}

@@ -10,7 +10,7 @@ import numpy as np
 from .model import Chart, Reference
 from .plots import Curve, chart
 from .text import number, percent
-from .vocabulary import Quantity
+from .vocabulary import Quantity, has_probe, rows_seen
 
 if TYPE_CHECKING:
     from ..run import Run
@@ -20,7 +20,7 @@ def accuracy(run: Run) -> tuple[float, str] | None:
     """The last accuracy on the rows that say most, and which rows those are."""
     for series, where in (
         ("validation.accuracy", "validation"),
-        ("probe.accuracy", "the probe"),
+        ("probe.accuracy", rows_seen(run.manifest)),
         ("train.accuracy", "training rows"),
     ):
         values = run.series(series).values
@@ -39,6 +39,11 @@ def learning(run: Run) -> tuple[Chart, ...]:
     )
     accuracy_line = (
         [Reference(largest, f"always the largest class: {percent(largest)}")] if largest is not None else []
+    )
+    probe = (
+        "a fixed sample of training rows"
+        if has_probe(run.manifest)
+        else "the last few hundred training samples"
     )
     charts = []
     for key, title, share, names, references in (
@@ -61,7 +66,7 @@ def learning(run: Run) -> tuple[Chart, ...]:
             for i, (n, s) in enumerate(found)
         ]
         meaning = {
-            "probe": "Probe: a fixed sample of training rows.",
+            "probe": f"Probe: {probe}.",
             "validation": "Validation: rows never trained on.",
         }
         how = (

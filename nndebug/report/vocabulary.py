@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,8 @@ _NORM = "Length of the gradient of all the layer's entries together; far below t
 _SLOPE = (
     "Along the first updates: above 0 the loss rises. What the gradient claims should be what the loss does."
 )
+_PROBE = "On the probe: the same fixed training rows every time."
+_WINDOW = "Over the last few hundred training samples, as they came."
 _REPORTED = "What the evaluation reports, and the right answers counted anew. They should be one."
 
 _KNOWN = {
@@ -41,10 +44,8 @@ _KNOWN = {
     "batch.mixed": Quantity(
         "Mixed labels", "share", "Entropy of a batch's labels over that of one drawn at random."
     ),
-    "probe.loss": Quantity("Loss", "loss", "On the probe: the same fixed training rows every time."),
-    "probe.accuracy": Quantity(
-        "Accuracy", "share right", "On the probe: the same fixed training rows every time.", share=True
-    ),
+    "probe.loss": Quantity("Loss", "loss", _PROBE),
+    "probe.accuracy": Quantity("Accuracy", "share right", _PROBE, share=True),
     "probe.top_class_share": Quantity(
         "Share of the most predicted class",
         "share of predictions",
@@ -126,6 +127,16 @@ _KNOWN = {
     ),
     "evaluation.reported": Quantity("Reported", "share right", _REPORTED, share=True),
     "evaluation.accuracy": Quantity("Counted", "share right", _REPORTED, share=True),
+    "ranks.parameter_difference": Quantity(
+        "Difference between ranks",
+        "share of its size",
+        "How far the rank that is farthest off is from the others; ranks that train one network are equal.",
+    ),
+    "ranks.gradient_difference": Quantity(
+        "Difference between the ranks' gradients",
+        "share of its norm",
+        "How far the rank that is farthest off is from the others; averaged gradients are equal.",
+    ),
     "ranks.same_samples": Quantity(
         "Samples that two processes share",
         "share of samples",
@@ -171,10 +182,21 @@ _STATISTICS = {
 }
 
 
-def quantity(name: str) -> Quantity:
-    """What is known of a series' name; its own words for a name that is not in the vocabulary."""
+def has_probe(manifest: Mapping[str, object]) -> bool:
+    """Whether the same rows were run through the network every time; of PyTorch and a loop of one's own the batches tell."""
+    return not str(manifest.get("framework", "")).startswith(("torch", "own loop"))
+
+
+def rows_seen(manifest: Mapping[str, object]) -> str:
+    """What `probe.…` is said of, after "on"."""
+    return "the probe" if has_probe(manifest) else "the last training samples"
+
+
+def quantity(name: str, manifest: Mapping[str, object] | None = None) -> Quantity:
+    """What is known of a series' name in a run; its own words for a name that is not in the vocabulary."""
     if name in _KNOWN:
-        return _KNOWN[name]
+        known = _KNOWN[name]
+        return replace(known, how=_WINDOW) if known.how == _PROBE and not has_probe(manifest or {}) else known
     signal, _, statistic = name.removeprefix("probe.").rpartition(".")
     if signal in _SIGNALS and statistic in _STATISTICS:
         word, unit, how = _STATISTICS[statistic]

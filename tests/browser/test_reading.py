@@ -2,8 +2,10 @@
 
 import re
 
+import numpy as np
 import pytest
 
+import nndebug
 from nndebug.run import Run
 
 keys = pytest.importorskip("selenium.webdriver.common.keys", reason="selenium is not installed").Keys
@@ -178,3 +180,12 @@ def test_tab_reaches_everything_in_order_and_leaves_again(browser, page, request
     reached = browser.js("return document.querySelectorAll('[data-visited]').length")
     assert reached == wanted
     assert all(visible)
+
+
+def test_a_single_epoch_has_a_shape_too(browser, tmp_path):
+    with nndebug.Recorder(tmp_path / "run", report=False) as recorder:
+        for _ in range(30):
+            recorder.step(loss=1.0, weights={"a": np.random.default_rng(0).normal(size=(5, 4))})
+    browser.open(nndebug.report(tmp_path / "run"))
+    shapes = browser.all("[data-profile] .shape path")
+    assert shapes and all(shape.get_attribute("d") for shape in shapes) and not browser.all(".epochs")

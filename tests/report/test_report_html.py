@@ -346,3 +346,22 @@ def test_the_cost_stands_in_the_header(sick_page):
 def test_an_architecture_in_one_line(description, told):
     assert settings.architecture(description) == told
     assert len(settings.architecture(" → ".join(f"{i} units" for i in range(90)))) <= 120
+
+
+def test_a_probe_is_only_spoken_of_where_there_is_one(tmp_path):
+    """Of PyTorch and of a loop of one's own the batches tell: no rows are fixed."""
+    for number, (framework, is_fixed) in enumerate(
+        (("torch 2.13.0", False), ("own loop", False), ("own class", True), ("", True))
+    ):
+        run, result = sample.sick(tmp_path / str(number), framework=framework)
+        text = html.render(build(run, result))
+        assert ("fixed sample of training rows" in text) == is_fixed, framework
+        assert ("the last few hundred training samples" in text) != is_fixed, framework
+        assert ("same fixed training rows every time" in text) == is_fixed, framework
+
+
+def test_a_merged_run_has_its_own_name_and_says_of_how_many_ranks(tmp_path):
+    run, result = sample.sick(tmp_path / "run", name="on-four", ranks=[{"rank": rank} for rank in range(4)])
+    run.folder = None  # merged in memory
+    report = build(run, result)
+    assert report.name == "on-four" and report.length.endswith("steps, 4 ranks")

@@ -190,7 +190,10 @@ for (const group of all(".maps")) {
   });
   if (!shapes.length) continue;
   const count = Math.max(...all("figure[data-profile]", group).map((figure) => figure.dataset.profile.split(" ").length));
-  if (count < 2) continue;
+  if (count < 2) {
+    for (const shape of shapes) shape(1);
+    continue;
+  }
   const names = all(".numbers tbody tr", group.querySelector("figure[data-profile]")).map((row) => row.cells[0].textContent);
   const input = make("input", { type: "range", min: 0, max: count - 1, value: count - 1 });
   const output = make("output", {});
