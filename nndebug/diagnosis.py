@@ -230,6 +230,11 @@ def _healthy(run: Run, findings: Sequence[Finding]) -> str:
     if not run.steps:
         return f"No rule found a fault before training{notes}."
     unseen = run.series("validation.loss")
+    torn = next((f for f in findings if f.code == "NND705" and f.evidence.get("unrelated")), None)
+    if torn and not (chance and unseen and unseen.last < chance):
+        return (
+            f"No rule found a fault{notes}, but the targets may not belong to their inputs: {torn.message}."
+        )
     if chance and unseen and not unseen.last < chance:
         return f"No rule found a fault{notes}, but on validation the loss, {unseen.last:.3g}, is no better than chance ({chance:.3g})."
     if chance and loss and not loss.last < chance / 2:

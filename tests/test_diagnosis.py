@@ -34,6 +34,18 @@ def test_silence_is_not_health_where_the_loss_has_not_fallen():
     assert severity is None
 
 
+@pytest.mark.parametrize(
+    ("unrelated", "unseen", "doubtful"),
+    [(True, None, True), (True, 0.5, True), (True, 0.1, False), (False, None, False)],
+)
+def test_what_was_learned_by_heart_is_not_called_right(unrelated, unseen, doubtful):
+    held_out = {} if unseen is None else {("run", "validation.loss"): {900: unseen}}
+    note = finding("NND705", "run", severity=Severity.INFO, unrelated=unrelated, proof=False)
+    _, verdict, severity = diagnose(make_run(held_out, learns=True), [note])
+    assert severity is None
+    assert ("the targets may not belong to their inputs" in verdict) == doubtful
+
+
 def test_infos_alone_are_notes():
     causes, verdict, severity = diagnose(
         make_run(learns=True), [finding("NND503", "run", severity=Severity.INFO)]

@@ -36,7 +36,7 @@ def watched(digits, step=plain, model=None, rate=0.1, steps=40, **options):
     with nndebug.watch(model, optimizer=optimizer, strict=True) as watching:
         for start in range(0, BATCH * steps, BATCH):
             rows = torch.arange(start, start + BATCH) % len(digits[0])
-            step(model, optimizer, digits[0][rows], digits[1][rows], **options)
+            step(model, optimizer, digits[0][rows], None if digits[1] is None else digits[1][rows], **options)
     return watching
 
 
@@ -160,6 +160,58 @@ def test_a_softmax_along_the_samples(name, digits):
 def test_a_softmax_along_the_classes(axis, digits):
     watching = watched(digits, loss=lambda z, y: F.nll_loss(F.log_softmax(z, axis), y))
     assert "NND009" not in codes(watching, Severity.INFO)
+
+
+class Body(nn.Module):
+    """Two layers with something between them."""
+
+    def __init__(self, between=lambda h: h, layers=None):
+        super().__init__()
+        self.first, self.second = layers or (nn.Linear(64, 30), nn.Linear(30, 10))
+        self.between = between
+
+    def forward(self, x):
+        return self.second(self.between(self.first(x)))
+
+
+@pytest.mark.parametrize(
+    ("model", "chain"),
+    [
+        (lambda: Body(), ["first", "second"]),
+        (lambda: Body(nn.Dropout(0.1)), ["first", "second"]),
+        (lambda: Body(nn.Sequential(nn.BatchNorm1d(30), nn.Identity())), ["first", "second"]),
+        (lambda: Body(F.relu), []),
+        (lambda: Body(torch.relu_), []),
+        (lambda: Body(nn.ReLU(inplace=True)), []),
+        (lambda: Body(nn.LayerNorm(30)), []),
+        (lambda: Body(lambda h: h * h.sigmoid()), []),
+        (
+            lambda: nn.Sequential(
+                nn.Unflatten(1, (1, 8, 8)),
+                Body(layers=(nn.Conv2d(1, 4, 3), nn.Conv2d(4, 8, 3, groups=4))),
+                nn.Flatten(),
+                nn.ReLU(),
+                nn.Linear(128, 10),
+            ),
+            [],
+        ),
+    ],
+)
+def test_layers_with_nothing_between_them_that_is_not_linear(model, chain, digits):
+    watching = watched(digits, model=model(), steps=3)
+    assert watching.run.preflight.measurements["fit"]["linear"] == chain
+
+
+def test_linear_layers_are_named_where_the_task_is_not():
+    x = torch.linspace(-3, 3, 600)[:, None]
+    model = nn.Sequential(nn.Linear(1, 30), nn.Linear(30, 1))
+    watching = watched((x[torch.randperm(600)], None), plain_values, model, rate=0.01, steps=330)
+    assert watching.result.causes[0].kind == "missing_hidden_nonlinearity"
+    assert "and the task is not linear" in watching.result.verdict
+
+
+def plain_values(model, optimizer, x, y):
+    plain(model, optimizer, x, torch.sin(2 * x), F.mse_loss)
 
 
 @pytest.mark.parametrize(("rate", "named"), [(0.97, True), (0.3, False)])

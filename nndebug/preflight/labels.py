@@ -40,18 +40,19 @@ def labels(subject: Subject) -> dict[str, Any]:
     return found | {"held_out_labels": _held_out(subject, probe)}
 
 
-def signal(x: Array, targets: Array, labels: Array | None) -> dict[str, Any]:
+def signal(x: Array, targets: Array, labels: Array | None, linear: bool) -> dict[str, Any]:
     """The same of pairs that a running training was seen to be given; empty where they are too few or do not vary.
 
     Args:
         x: inputs (samples, …).
         targets: one-hot or values (samples, outputs).
         labels: class numbers (samples,); None if the targets are values.
+        linear: whether it matters if there is more than a linear signal.
     """
     if len(x) < LEAST:
         return {}
     try:
-        return _judged_by(_Probe(x, targets, labels, lambda: None), len(x), False, lambda: None)
+        return _judged_by(_Probe(x, targets, labels, lambda: None), len(x), linear, lambda: None)
     except NotApplicable:
         return {}
 

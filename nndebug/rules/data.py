@@ -8,6 +8,7 @@ from ..findings import Severity, Symptom
 from ..registry import rule
 from ..run import Run
 from .before import if_it_fails, last_site, measured
+from .outcome import diverging_since
 
 
 def _first_site(run: Run) -> str:
@@ -109,10 +110,12 @@ def input_constant(run: Run) -> Iterator[Symptom]:
 
 
 @rule("NND704", "target-scale", needs=("preflight.data",))
-def target_scale(run: Run, *, largest: float = 100.0, smallest: float = 1e-3) -> Iterator[Symptom]:
+def target_scale(
+    run: Run, *, largest: float = 100.0, failing: float = 30.0, smallest: float = 1e-3
+) -> Iterator[Symptom]:
     """The targets of a regression are on a raw scale.
 
-    What it measures: their standard deviation, above 100 or below 0.001.
+    What it measures: their standard deviation, above 100, in a run that diverges above 30, or below 0.001.
 
     Why it matters: error and gradient grow with the targets; at 100 a usual rate throws the last layer away, at 0.001
     nothing is left to learn from.
@@ -127,6 +130,8 @@ def target_scale(run: Run, *, largest: float = 100.0, smallest: float = 1e-3) ->
     if "target_std_maximum" not in data or data["target_nonfinite"]:
         return
     high, low = data["target_std_maximum"], data["target_std_minimum"]
+    if diverging_since(run) is not None:
+        largest = failing
     if high <= largest and not 0 < high < smallest:
         return
     yield Symptom(

@@ -234,6 +234,27 @@ def test_a_healthy_run_has_none(code):
     assert any(need.startswith("preflight.") for need in find_rule(code).needs)
 
 
+@pytest.mark.parametrize(
+    ("std", "diverges", "fires"),
+    [(31.0, True, True), (30.0, True, False), (31.0, False, False), (101.0, False, True)],
+)
+def test_targets_of_a_lower_scale_are_told_where_the_run_diverges(std, diverges, fires):
+    run = flown(
+        {
+            "data": {
+                "target_std_maximum": std,
+                "target_std_minimum": std,
+                "target_nonfinite": 0,
+                "target_largest": 300.0,
+            }
+        }
+    )
+    for step, loss in zip((0, 100, 200, 300, 400), [0.5, 0.4, *[0.9 if diverges else 0.4] * 3], strict=True):
+        run.add({"kind": "probe", "step": step, "data": {"run": {"probe.loss": loss}}})
+    found = symptoms("NND704", run)
+    assert [f.severity for f in found] == ([Severity.ERROR if diverges else Severity.INFO] if fires else [])
+
+
 def test_a_wrong_gradient_is_named_with_the_mistake_and_the_entries():
     mistake = Mistake("the activation's derivative missing", "delta1 = delta2 @ W2.T", "delta1 = …", 1e-15)
     fault = Fault("hidden1", "BP2", "activation", "its backward is wrong", (mistake,), True)

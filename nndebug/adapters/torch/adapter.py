@@ -12,6 +12,7 @@ from typing import Any
 
 from ...recorder import Recorder
 from ...signals import MOVED, RUN
+from .chains import linear
 from .cleared import Cleared
 from .functional import Applied, applied
 from .inputs import Inputs
@@ -179,14 +180,12 @@ class TorchAdapter:
             return
         if name not in self._order:
             self._order.append(name)
-        maker = None if given is None else self._origins.maker(given, written=given is output)
+        maker = self._origins.ran(name, given, output)
         if given is not None and name == self._order[0]:
             self._saw_batch = True
             self.states.window.rows += len(given) if given.ndim else 0
         if self._shifting and record.tier == 1 and given is not None:
             self._shifts.saw(name, module, given, output)
-        if self._origins.maker(output) is None:  # else a part of this module gave it
-            self._origins.made(name, output)
         if activation := activation_of(module):
             self._on_activation(name, activation, maker, output)
         elif own_parameters(module):
@@ -343,6 +342,10 @@ class TorchAdapter:
             given = next((value for value in inputs if isinstance(value, torch.Tensor)), None)
             if given is not None:
                 self._lost.given(self.step, given)
+
+    def linear(self) -> list[str]:
+        """See `chains.linear`."""
+        return linear(self._modules, self._origins.sources)
 
     def settle(self) -> None:
         """Judges what was seen since the last record: nothing more may come."""

@@ -50,11 +50,12 @@ class Inputs:
         if not self._pairs or y.shape[1:] == self._pairs[0][1].shape[1:]:
             self._pairs.append((x, y))
 
-    def labels(self, classes: int) -> dict[str, Any]:
+    def labels(self, classes: int, linear: bool) -> dict[str, Any]:
         """As the preflight's part `labels`: do the targets belong to their inputs?
 
         Args:
             classes: their number; 0 where the targets are values.
+            linear: whether it matters if there is more than a linear signal.
         """
         if not self._pairs:
             return {}
@@ -63,14 +64,14 @@ class Inputs:
         new = sorted({row.tobytes(): at for at, row in reversed([*enumerate(x)])}.values())
         x, y = x[new], y[new]
         if not classes or (y.ndim == 2 and y.shape[1] > 1):
-            return signal(x, y.reshape(len(y), -1), None)
+            return signal(x, y.reshape(len(y), -1), None, linear)
         numbers = y.reshape(-1).astype(np.int64)
         meant = (numbers >= 0) & (numbers < classes)  # others are those that the loss is told to ignore
         x, numbers = x[meant], numbers[meant]
         targets = (
             np.eye(classes, dtype=np.float32)[numbers] if classes > 2 else numbers[:, None].astype(np.float32)
         )
-        return signal(x, targets, numbers)
+        return signal(x, targets, numbers, linear)
 
     def facts(self, first: str) -> dict[str, Any]:
         """As the preflight's part `data`; empty where none were seen.

@@ -7,14 +7,34 @@ from typing import Any
 
 
 class Origins:
-    """Remembers tensors by themselves; one that is gone is forgotten."""
+    """Remembers tensors by themselves; one that is gone is forgotten.
+
+    Attributes:
+        sources: name of a call → that of the one that gave what it was first given.
+    """
 
     def __init__(self) -> None:
         self._made: dict[int, tuple[str, Any, int]] = {}
+        self.sources: dict[str, str] = {}
 
     def begin(self) -> None:
         """The next step comes."""
         self._made = {}
+
+    def ran(self, name: str, given: Any, output: Any) -> str | None:
+        """Takes a call, and says which one gave what it was given; None if none is known.
+
+        Args:
+            name: of the call.
+            given: a tensor, or None.
+            output: a tensor.
+        """
+        maker = None if given is None else self.maker(given, written=given is output)
+        if maker:
+            self.sources.setdefault(name, maker)
+        if self.maker(output) is None:  # else a part of this module gave it
+            self.made(name, output)
+        return maker
 
     def made(self, name: str, tensor: Any) -> None:
         """Takes what a call of this name gave."""

@@ -109,8 +109,11 @@ class TorchWatch(Session):
             data |= self._adapter.targets.scales()
             self._recorder.update_manifest({"input": self._adapter.inputs.extent()})
             fit["data"] = data
-            if labels := self._adapter.inputs.labels(self._adapter.targets.classes):
+            chain = self._adapter.linear()
+            if labels := self._adapter.inputs.labels(self._adapter.targets.classes, bool(chain)):
                 fit["labels"] = labels
+            if "fit" in fit:
+                fit["fit"]["linear"] = chain
         if fit:
             known = sorted({plain(name) for name in self._adapter.parameters()})
             held = {
