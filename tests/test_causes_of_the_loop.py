@@ -167,6 +167,28 @@ def test_targets_are_not_blamed_where_a_probe_learns_from_them(skill, learns, po
     assert ("not the targets: " in "".join(causes[0].ruled_out)) != possible
 
 
+@pytest.mark.parametrize(
+    ("changes", "possible"),
+    [
+        ({}, False),
+        ({"outside": 0.01}, True),
+        ({"classes": 2}, True),
+        ({"takes": "probabilities"}, True),
+        ({"activation": "relu"}, True),
+    ],
+)
+def test_a_last_activation_is_not_blamed_where_it_can_give_every_value(changes, possible):
+    facts = {"outside": 0.0, "classes": 0, "takes": "values", "activation": "sigmoid"} | changes
+    run = make_run(learns=False, sites=[SITES[0], {**SITES[1], "activation": facts["activation"]}])
+    run.manifest["classes"] = facts["classes"]
+    run.preflight = Preflight({"fit": {"takes": facts["takes"], "target": {"outside": facts["outside"]}}})
+    assert (Kind.WRONG_OUTPUT_ACTIVATION not in excluded(run)) == possible
+    scores = {"healthy": 0.0, "wrong_output_activation": 3.0, "lr_too_high": 0.0}
+    causes = weighed([], [], ["a"], Table(scores, {kind: {} for kind in scores}), excluded(run))
+    assert causes[0].kind == ("wrong_output_activation" if possible else "lr_too_high")
+    assert ("not the last activation" in "".join(causes[0].ruled_out)) != possible
+
+
 @pytest.mark.parametrize("coupled", [False, True, None])
 def test_a_broadcast_is_not_blamed_where_samples_do_not_meet(coupled):
     run = make_run(learns=False)

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 PASSING = ("relu", "relu6", "leaky_relu", "elu", "selu", "gelu", "silu")
 """Activations that suit a hidden layer: they are flat on one side at most."""
+_BOUNDED = {"sigmoid": "0 to 1", "tanh": "-1 to 1"}
+"""Last activations whose values end on both sides."""
 _NORMALISING = ("batch_norm", "layer_norm")
 _UNDERSTOOD, _MOSTLY = 0.3, 0.7
 """Skill of a linear probe above which there is something to be learned from the targets, and above which few can be wrong."""
@@ -31,6 +33,10 @@ def excluded(run: Run) -> Mapping[Kind, str]:
         notes[Kind.TARGET_SHAPE_BROADCAST] = (
             "not the targets' shape: the loss of a sample depends on no other sample's target"
         )
+    if within := _within(run):
+        notes[Kind.WRONG_OUTPUT_ACTIVATION] = (
+            f"not the last activation: the targets are values within its {within}"
+        )
     labels = measured(run, "labels")
     if labels.get("skill", 0.0) > (_MOSTLY if not_learning(run) is None else _UNDERSTOOD):
         unit = "accuracy" if labels["baseline"] > 0 else "R²"
@@ -39,6 +45,14 @@ def excluded(run: Run) -> Mapping[Kind, str]:
             f"not the targets: a linear probe learns from them ({unit} {score} on held-out rows)"
         )
     return notes
+
+
+def _within(run: Run) -> str | None:
+    """The range of the last activation, where the targets are values, not classes, and none lies outside it."""
+    target = measured(run, "fit").get("target", {})
+    activation = run.sites[-1].activation if run.sites else None
+    values = run.manifest.get("classes") == 0 and measured(run, "fit").get("takes") == "values"
+    return _BOUNDED.get(activation or "") if values and target.get("outside") == 0 else None
 
 
 def _suited(run: Run) -> bool:

@@ -20,7 +20,7 @@ _WEIGHING = ("dense", "conv")
 
 
 @rule("NND801", "linear-stack", needs=("preflight.fit",))
-def linear_stack(run: Run, *, errors: float = 3.0) -> Iterator[Symptom]:
+def linear_stack(run: Run, *, errors: float = 3.0, half: float = 0.5) -> Iterator[Symptom]:
     """Layers follow one another with nothing between them that is not linear: together they are one layer.
 
     What it measures: layers with weights without an activation between them (dropout, flattening and batch
@@ -32,7 +32,9 @@ def linear_stack(run: Run, *, errors: float = 3.0) -> Iterator[Symptom]:
 
     What to try: a ReLU after every hidden layer.
 
-    False alarms: a linear network can be all that a task needs; then the run learns and this is an info.
+    False alarms: a linear network can be all that a task needs; then the run learns and this is an info. It stays a warning
+    where the whole network is linear and the nearest neighbour makes at most half of the probe's mistakes: that run can
+    learn only what a linear probe does.
 
     References: I. Goodfellow et al., "Deep Learning", section 6.1, on XOR.
     """
@@ -42,9 +44,11 @@ def linear_stack(run: Run, *, errors: float = 3.0) -> Iterator[Symptom]:
     labels = measured(run, "labels")
     neighbour = labels.get("neighbour")
     nearer = neighbour is not None and neighbour > labels["score"] + errors * labels["error"]
-    needed = nearer or _all_linear(run, layers)
+    far = neighbour is not None and 1 - neighbour <= half * (1 - labels["score"])
+    needed = nearer or _learns_too_little(run, layers)
+    limited = nearer and far and _whole_network(run, layers)
     learned = outcome(run) is Outcome.LEARNED
-    level = Severity.WARNING if needed and not learned else Severity.INFO
+    level = Severity.WARNING if limited or (needed and not learned) else Severity.INFO
     yield Symptom(
         layers[0],
         f"{', '.join(layers[:-1])} and {layers[-1]} follow one another without an activation: together they are one "
@@ -63,12 +67,16 @@ def linear_stack(run: Run, *, errors: float = 3.0) -> Iterator[Symptom]:
     )
 
 
-def _all_linear(run: Run, layers: list[str], most: float = 0.1) -> bool:
+def _whole_network(run: Run, layers: list[str]) -> bool:
+    """Whether no other layer of the network weighs its inputs."""
+    return [site.name for site in run.sites if "weight" in site.parameters and site.inputs] == layers
+
+
+def _learns_too_little(run: Run, layers: list[str], most: float = 0.1) -> bool:
     """Whether nothing but these layers is in the network, and a few samples cannot be learned by heart with right gradients."""
-    weighing = [site.name for site in run.sites if "weight" in site.parameters and site.inputs]
     checked = run.preflight.gradcheck if run.preflight else None
     fails = measured(run, "overfit").get("share", 0.0) > most
-    return fails and weighing == layers and checked is not None and not checked.faults
+    return fails and _whole_network(run, layers) and checked is not None and not checked.faults
 
 
 @rule("NND802", "unsuitable-hidden-activation", needs=("preflight.fit",))

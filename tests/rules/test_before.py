@@ -195,6 +195,7 @@ CASES = [
     ("NND709", {"data": {"std_maximum": 0.019}}, {"data": {"std_maximum": 0.02}}, "eii"),
     ("NND801", {"fit": {"linear": ["hidden1", "output"]}}, {}, "eii"),
     ("NND801", {"fit": {"linear": ["hidden1", "output"]}, "labels": {"neighbour": 0.87}}, {}, "ewi"),
+    ("NND801", {"fit": {"linear": ["hidden1", "output"]}, "labels": {"neighbour": 0.92}}, {}, "eww"),
     ("NND802", {"fit": {"layers": [{"name": "hidden1", "kind": "softmax", "parameters": False}, *LAYERS[2:]]}}, {}, "ewi"),
     ("NND804", {"start": {"layers": [{**START[0], "gain": 7.1}]}}, {"start": {"layers": [{**START[0], "gain": 7.07}]}}, "eii"),
     ("NND804", {"start": {"layers": [{**START[1], "gain": 0.19}]}}, {"start": {"layers": [{**START[1], "gain": 0.2}]}}, "eii"),
@@ -347,6 +348,17 @@ def test_linear_layers_that_cannot_learn_a_few_samples_are_too_little():
     fault = Fault("hidden1", "BP2", "activation", "its backward is wrong")
     assert not one("NND801", flown(tried(0.5), checked=agreeing(fault))).evidence["needed"]
     assert not one("NND801", flown(tried(0.5, ["hidden1"]))).evidence["needed"]
+
+
+@pytest.mark.parametrize(
+    ("neighbour", "layers", "severity"),
+    [(0.915, ["hidden1", "output"], "w"), (0.914, ["hidden1", "output"], "i"), (0.95, ["hidden1"], "i")],
+)
+def test_a_linear_network_that_learned_is_too_little_where_neighbours_make_half_its_mistakes(
+    neighbour, layers, severity
+):
+    changes = {"fit": {"linear": layers}, "labels": {"neighbour": neighbour}}  # the linear probe has 0.83
+    assert one("NND801", flown(changes, learns=True)).severity.value[0] == severity
 
 
 def test_probabilities_that_are_made_so_once_more():
