@@ -103,6 +103,8 @@ def recognise(
                 seen = tried
             if len(seen.expected) == len(steps):
                 break
+    if not _moved(seen, steps):
+        seen.factors = _uphill(steps) or seen.factors
     if seen.factors:
         _own_decays(seen, seen.factors, steps)
     rest = [key for key in steps if key not in seen.expected]
@@ -123,6 +125,13 @@ def _own_decays(seen: Seen[Key], factors: Factors, steps: Mapping[Key, Steps]) -
         own = None if key in seen.expected else fitted([s])
         if own and own.sentence() and own.without_decay.near(factors.without_decay):
             seen.expected[key] = own.steps(s)
+
+
+def _uphill(steps: Mapping[Key, Steps]) -> Factors | None:
+    """The rule that all parameters follow with its sign flipped; None if they follow none."""
+    moving = [replace(s, done=-s.done) for s in steps.values() if s.mean.any()]
+    factors = fitted(moving) if moving else None
+    return factors if factors and factors.sentence() else None
 
 
 def _left(seen: Seen[Key], steps: Mapping[Key, Steps]) -> bool:
@@ -247,9 +256,7 @@ def evidence(s: Steps, rate: float, part: str, seen: Seen[Key]) -> tuple[Mistake
     factors = fitted([s])
     if factors and factors.a < 0 and factors.b < 0:
         return (
-            Mistake(
-                "gradient ascent (the sign flipped)", f"{w} = {w} + rate * ({factors.formula()})", should, 0.0
-            ),
+            Mistake("gradient ascent (the sign flipped)", f"{w} = {w} - ({factors.formula()})", should, 0.0),
         )
     if factors and not (factors.a or factors.b):
         return (Mistake("the gradient left out", f"{w} = {w} - rate * {factors.d:.4g} * {w}", should, 0.0),)

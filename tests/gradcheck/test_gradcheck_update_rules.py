@@ -261,6 +261,16 @@ def test_ascent_is_a_mistake_whatever_the_rule(rule):
     assert all("the sign flipped" in f.mistakes[0].name for f in result.faults), result
 
 
+@pytest.mark.parametrize("rule", [momentum, averaged])
+def test_ascent_by_momentum_is_told_by_its_step(rule):
+    """A formula in which minus stands twice would read as descent."""
+    result = check(rule, lambda self, x, y, lr: {k: -g for k, g in self.backward(x, y).items()})
+    assert result.faults
+    for mistake in (f.mistakes[0] for f in result.faults):
+        assert mistake.yours in ("w = w + step", "b = b + step"), mistake
+        assert mistake.should == mistake.yours.replace("+", "-")
+
+
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("frozen", ["W1", "b2"])
 def test_one_parameter_that_never_moves_is_a_mistake_whatever_the_rule(rule, frozen):

@@ -63,3 +63,26 @@ def test_a_layout_is_recognised_and_trains_as_if_nobody_watched(name, given):
     # Of a right network the first steps prove every gradient the slope of the loss.
     slope, claimed = run.series("replay.slope").values, run.series("replay.claimed").values
     np.testing.assert_allclose(slope, claimed, rtol=1e-5)
+
+
+@pytest.mark.parametrize("share", [1.0, 0.1])
+def test_momentum_uphill_is_a_wrong_sign_and_no_other_rule(share):
+    from own_layouts import Attributes, rows
+
+    class Uphill(Attributes):
+        velocity = None
+
+        def step(self):
+            for name in ("W1", "b1", "W2", "b2"):
+                kept = self.velocity or {}
+                self.velocity = {**kept, name: 0.9 * kept.get(name, 0.0) + share * getattr(self, "d" + name)}
+                setattr(self, name, getattr(self, name) + self.learning_rate * self.velocity[name])
+
+    x, y = rows(8, 3)
+    model = Uphill()
+    with nndebug.watch(model, None, report=False, data=(x, y)) as watching:
+        for _ in range(60):
+            model.forward(x)
+            model.backward(x, y)
+            model.step()
+    assert watching.result.causes[0].kind == "wrong_update_sign"
