@@ -72,3 +72,17 @@ def test_single_samples_may_be_rows_of_one_array():
     found = find_model(model, x, y, **names)
     assert found.inputs.axis is None and not found.batched
     np.testing.assert_array_equal(found.x, x)
+
+
+def test_a_sum_without_its_axis_is_a_gradient_of_the_wrong_shape_and_not_a_missing_one():
+    kind = type(prefixed()[0])
+
+    class Summed(kind):
+        def model_backward(self, AL, Y):
+            super().model_backward(AL, Y)
+            self.grads["db1"] = np.sum(self.grads["db1"])
+
+    _, x, y = prefixed()
+    (fault,) = gradcheck(Summed(), x, y).faults
+    assert (fault.layer, fault.equation) == ("hidden1", "BP3") and "wrong shape, ()" in fault.sentence
+    assert "db1 = delta1.sum()" in [mistake.yours for mistake in fault.mistakes]

@@ -10,7 +10,7 @@ from ...errors import UserError
 from ...signals import Array
 from .gradients import Source, is_called_for, leaves, match, named_gradients
 from .layout import chosen, named
-from .members import Path, arrays, fetch, kept
+from .members import Path, arrays, fetch, kept, numbers
 from .model import OwnModel
 
 Places = Mapping[str, Mapping[Path, Array]]
@@ -80,6 +80,8 @@ def _sources(own: OwnModel, x: Array, y: Array, given: object) -> tuple[dict[Pat
     before = {path: np.array(fetch(own.model, path)) for path in own.parameters}
     returned, _ = own.run_backward(x, y)
     after = arrays(own.model)
+    # `np.sum(delta)` without an axis leaves one number where the gradient of all biases belongs.
+    after |= {path: np.array(value) for path, value in numbers(own.model).items() if path not in before}
     places = _places(own, returned, after)
     found = _found(before, places)
     if given:
