@@ -108,7 +108,7 @@ def row_bytes(rank: Path) -> dict[str, float]:
         row = json.loads(text)
         kind = row["kind"]
         if kind == "step":
-            kind = "full" if any("weight.norm" in part for part in row["data"].values()) else "cheap"
+            kind = "full" if any("weight.mean" in part for part in row["data"].values()) else "cheap"
         elif kind == "rank":
             kind = "look" if "look" in row else "keys"
         found.setdefault(kind, []).append(len(text))

@@ -71,7 +71,7 @@ def test_merged_statistics_are_those_of_one_process(scenario, trained, single):
             if not name.startswith("replay."):
                 np.testing.assert_allclose(other.values, one.values, 1e-6, 1e-12, err_msg=f"{site} {name}")
             compared += len(one)
-    assert compared > 3000
+    assert compared > 1800
     assert run.has("probe.silent_units", "0") and run.has("probe.accuracy")
     for kept in ("died_at", "weight.histogram"):
         site = "0" if kept == "died_at" else "0.weight"

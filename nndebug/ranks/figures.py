@@ -62,7 +62,7 @@ class MergedStep:
     def __init__(self, world: int, sharded: bool) -> None:
         self._world, self._sharded = world, sharded
         self._pooled: dict[tuple[str, str], Moments] = {}
-        self._squares: dict[str, float] = {}
+        self._squares: dict[tuple[str, str], float] = {}
         self._first: Row = {}
         self._loss, self._samples = 0.0, 0.0
         self.present = 0
@@ -77,10 +77,11 @@ class MergedStep:
                     part = scaled(part, 1 / self._world) if prefix == OF_THE_LOSS else part
                     self._pooled.setdefault((site, prefix), Moments()).merge(part)
                     pooled.add(prefix)
-            norm = figures.get("gradient.norm", math.nan)
-            if self._sharded and "gradient." not in pooled and not math.isnan(norm):
-                self._squares[site] = self._squares.get(site, 0.0) + norm**2
-                pooled.add("gradient.")
+            for prefix in OF_PARAMETERS if self._sharded else ():
+                norm = figures.get(f"{prefix}norm", math.nan)
+                if prefix not in pooled and not math.isnan(norm):
+                    self._squares[site, prefix] = self._squares.get((site, prefix), 0.0) + norm**2
+                    pooled.add(prefix)
             kept = self._first.setdefault(site, {})
             for name, value in figures.items():
                 prefix = name.rpartition(".")[0] + "."
@@ -100,8 +101,8 @@ class MergedStep:
                 row.setdefault(site, {}).update(pooled.summary(prefix))
             elif (signal := self._pooled.get((site, "preactivation."))) is not None:
                 row.setdefault(site, {})["shift"] = shift(pooled, signal)
-        for site, square in self._squares.items():
-            row.setdefault(site, {})["gradient.norm"] = math.sqrt(square)
+        for (site, prefix), square in self._squares.items():
+            row.setdefault(site, {})[f"{prefix}norm"] = math.sqrt(square)
         if self._samples:
             row.setdefault(RUN, {})["loss"] = self._loss / self._samples
         for figures in row.values():

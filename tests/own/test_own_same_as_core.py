@@ -214,7 +214,11 @@ def test_pytorch_records_the_same(runs, pytorch):
                     [mine.at(s) for s in steps], [theirs.at(s) for s in steps], rtol=1e-5, atol=1e-9, err_msg=f"{site}{part} {figure}"
                 )  # fmt: skip
                 compared |= {(name + part, figure, step) for step in steps}
-    assert len(compared) > 2000 and ("2", "shift", 150) in compared
+    assert len(compared) > 1200 and ("2", "shift", 150) in compared
+    for step in range(20):  # how far every early update went, and moments of what it moved at the first two
+        assert {("2.weight", "update_ratio", step), ("2.bias", "update.norm", step)} <= compared
+        assert (("2.weight", "update.zero_share", step) in compared) == (step < 2 or step % 5 == 0)
+    assert {("0.weight", "gradient.std", 100), ("2", "output_gradient.mean", 100)} <= compared
 
 
 def test_pytorch_is_judged_the_same(runs, pytorch):

@@ -8,7 +8,8 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from .watching import DENSE, TorchWatch
+from .adapter import DENSE
+from .watching import TorchWatch
 
 __all__ = ["DENSE", "TorchWatch", "is_module"]
 

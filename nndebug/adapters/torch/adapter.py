@@ -32,6 +32,12 @@ from .updates import Updates
 
 UNCLEARED = 4
 """So many first steps are asked whether the gradients were the batch's own."""
+DENSE = 20
+"""So many first steps get a full record, as long as rules look at updates and states one by one; until step 50 the rest is
+recorded by its norms."""
+WHOLE, WHOLE_LATER = 5, 100
+"""The first two full records, every so many among the dense ones and later have the moments of all that is given, parameters,
+gradients, updates and activations. The others tell them by norms, and have the moments of pre-activations: a third of the cost."""
 OF_THE_MODE = ("batch_norm", "dropout", "dropout1d", "dropout2d", "dropout3d", "alphadropout")
 """Kinds of modules that compute something else in training than in evaluation."""
 
@@ -137,7 +143,8 @@ class TorchAdapter:
     def _arm(self) -> None:
         """Attaches what the step that comes now is to be observed by."""
         tier = self.recorder.schedule.tier(self.step)
-        self._record.begin(tier)
+        step = self.step
+        self._record.begin(tier, whole=step < 2 or step % (WHOLE if step < DENSE else WHOLE_LATER) == 0)
         self._saw_batch = False
         if tier is None:
             return
@@ -191,7 +198,7 @@ class TorchAdapter:
         elif own_parameters(module):
             self._ask(name, "preactivation.", output)
             self._nodes[output.grad_fn] = name
-            if output.requires_grad and record.tier == 1:
+            if output.requires_grad and record.whole:
                 observe = self._guarded(lambda gradient: record.ask(name, "output_gradient.", gradient))
                 output.register_hook(observe)
         if self.step < UNCLEARED:
@@ -222,13 +229,14 @@ class TorchAdapter:
             self._take_activation(found.site, found.kind, found.values)
 
     def _take_activation(self, site: str, kind: str, values: Any) -> None:
-        if self._record.tier == 1:
+        if self._record.whole:
             self._record.ask(site, "activation.", values)
         self.states.activation(site, kind, values.detach(), kind_of(self._modules[site]), self.step)
 
     def _ask(self, site: str, prefix: str, tensor: Any) -> None:
         """Asks for moments where this step's row or the state before it is made of them, else whose NaN it would be."""
-        if self._record.tier == 1 or (self.states.full and prefix == "preactivation."):
+        of_the_state = prefix == "preactivation." and (self._record.tier == 1 or self.states.full)
+        if self._record.whole or of_the_state:
             self._record.ask(site, prefix, tensor)
         else:
             self._record.check(site, prefix, tensor)
@@ -296,6 +304,7 @@ class TorchAdapter:
             self._disarm()
             self._end_record(lasted)
         self.step += 1
+        self._lost.end()
         self._arm()
         self._notes.end()
         self.seconds += time.perf_counter() - started
@@ -329,7 +338,9 @@ class TorchAdapter:
                 self._always.append(handle)
                 self._shifts.ours.add(handle.id)
         judged = self.states.judge(step, self.epoch, self._record.moments, self._notes.keys)
-        if judged and self.targets.changed:
+        if (
+            judged and self.targets.doubled
+        ):  # the rest at the end of the epoch: the manifest is written anew each time
             self.recorder.update_manifest(self.targets.facts())
         self.recorder.step(step, self.epoch, self._record.row)
         loss = self._record.row.get(RUN, {}).get("loss", 0.0)

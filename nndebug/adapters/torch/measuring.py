@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,8 @@ from .ranks import local
 
 Use = Callable[[Moments], None]
 
-_FIGURES = 5
+_SMALLEST = 1e-30
+"""Sums of squares below it have lost digits in float32."""
 
 
 class Measuring:
@@ -29,6 +31,7 @@ class Measuring:
         self._uses: list[tuple[int, Use]] = []
         self._sums: list[Any] = []
         self._told: list[Callable[[], None]] = []
+        self._norms: list[tuple[Any, Callable[[float], None]]] = []
 
     def moments(self, tensor: Any, use: Use) -> None:
         """Asks for the moments of all entries of a tensor as they are now; `use` gets them at the next flush."""
@@ -61,38 +64,30 @@ class Measuring:
             use()
 
     def norms(self, tensors: Mapping[str, Any], use: Callable[[str, float], None]) -> None:
-        """The norms of some tensors, in one transfer."""
+        """Asks for the norms of some tensors as they are now; `use` gets each with its name, at the next flush at the latest."""
         torch = self._torch
-        held = [local(tensor.detach()) for tensor in tensors.values()]
-        if all(one.device.type == "cpu" and one.dtype in (torch.float32, torch.float64) for one in held):
-            for name, one in zip(tensors, held, strict=True):
-                flat = one.numpy().ravel("K")
-                square = float(flat.dot(flat))
-                # Squares of large numbers overflow before the numbers do.
-                use(
-                    name,
-                    math.sqrt(square)
-                    if math.isfinite(square)
-                    else float(np.linalg.norm(flat.astype(np.float64))),
-                )
-            return
-        parts = [torch.linalg.vector_norm(one) for one in held]
-        if parts:
-            home = parts[0].device
-            together = torch.stack([part.to(home, torch.float64, non_blocking=True) for part in parts])
-            for name, norm in zip(tensors, together.tolist(), strict=True):
-                use(name, norm)
+        for name, tensor in tensors.items():
+            held = local(tensor.detach())
+            if held.device.type == "cpu" and held.dtype in (torch.float32, torch.float64):
+                flat = held.numpy().ravel("K")
+                with np.errstate(over="ignore"):
+                    square = float(flat.dot(flat))
+                # Squares of large or tiny numbers leave the range of their type before the numbers do.
+                if not _SMALLEST < square < math.inf and not (one := Moments.of(flat)).nonfinite:
+                    use(name, one.norm)
+                else:
+                    use(name, math.sqrt(square))
+            else:
+                self._norms.append((torch.linalg.vector_norm(held), partial(use, name)))
 
     def flush(self) -> None:
         """Hands out what was asked for."""
-        figures, uses = self._figures, self._uses
-        self._figures, self._uses = [], []
+        figures, uses, norms = self._figures, self._uses, self._norms
+        self._figures, self._uses, self._norms = [], [], []
         self._tell()
-        if not figures:
-            return
-        home = figures[0].device
-        together = self._torch.stack([figure.to(home, non_blocking=True) for figure in figures])
-        for (count, use), row in zip(uses, together.tolist(), strict=True):
+        for (_, take), norm in zip(norms, self._together([part for part, _ in norms]), strict=True):
+            take(norm)
+        for (count, use), row in zip(uses, self._together(figures), strict=True):
             mean, spread, low, high, zeros = row
             if math.isfinite(low) and math.isfinite(high):
                 use(Moments(count, mean, spread * count, low, high, int(zeros)))
@@ -100,13 +95,17 @@ class Measuring:
                 # How many entries are finite would cost a pass over every tensor of every step; that some are not is known.
                 use(Moments(nonfinite=count))
 
+    def _together(self, parts: list[Any]) -> list[Any]:
+        """Numbers of several tensors of one shape, from wherever they are, in one transfer."""
+        if not parts:
+            return []
+        home = parts[0].device
+        moved = [part.to(home, self._torch.float64, non_blocking=True) for part in parts]
+        return list(self._torch.stack(moved).tolist())
+
     def _tell(self) -> None:
         sums, told = self._sums, self._told
         self._sums, self._told = [], []
-        if sums:
-            together = self._torch.stack(
-                [one.to(sums[0].device, self._torch.float64, non_blocking=True) for one in sums]
-            )
-            for use, total in zip(told, together.tolist(), strict=True):
-                if not math.isfinite(total):
-                    use()
+        for use, total in zip(told, self._together(sums), strict=True):
+            if not math.isfinite(total):
+                use()

@@ -50,8 +50,9 @@ def plain(name: str) -> str:
 
 def own_parameters(module: Any) -> dict[str, Any]:
     """Parameters that belong to this module itself and have a shape already, by name."""
-    found = module.named_parameters(recurse=False)
-    return {name: value for name, value in found if type(value).__name__ != "UninitializedParameter"}
+    # What `named_parameters(recurse=False)` gives, in a tenth of the time: this is asked at every call of a module.
+    found = module._parameters.items()
+    return {n: p for n, p in found if p is not None and type(p).__name__ != "UninitializedParameter"}
 
 
 def kind_of(module: Any) -> str:

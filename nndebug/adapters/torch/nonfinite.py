@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...recorder import Recorder
 from ...stats import Moments
 
+_HELD = 4
+"""Inputs of one step that are kept until it is over: with accumulation most are long gone when the update comes."""
 _FORWARD = ("input.", "preactivation.", "activation.")
 
 
@@ -26,6 +29,7 @@ class Lost:
     def __init__(self, torch: Any, recorder: Recorder) -> None:
         self._torch, self._recorder = torch, recorder
         self._given: dict[int, list[Any]] = {}
+        self._held: deque[tuple[Any, int]] = deque(maxlen=_HELD)
         self._losses: dict[int, Any] = {}
 
     def given(self, step: int, tensor: Any) -> None:
@@ -33,15 +37,25 @@ class Lost:
         if not tensor.is_floating_point() or not tensor.numel():
             return
         tensor = tensor.detach()
-        if tensor.device.type == "cpu" and math.isfinite(tensor.sum()):
-            return
-        low, high = self._torch.aminmax(tensor)  # a sum may overflow
-        self._given.setdefault(step, []).extend((low, high))
+        if tensor.device.type == "cpu":  # where a loss can be looked at without waiting for it
+            self._held.append((tensor, _version(tensor)))
+        else:
+            self._given.setdefault(step, []).extend(self._torch.aminmax(tensor))
 
     def loss(self, step: int, value: Any) -> None:
         """Takes a loss of a step: a tensor of one entry."""
-        value = value.detach().reshape(())
+        here = value.device.type == "cpu"
+        value = value.detach()
+        value = value.item() if here else value.reshape(())
         self._losses[step] = self._losses[step] + value if step in self._losses else value
+        if here and not math.isfinite(value):
+            for tensor, version in self._held:
+                if _version(tensor) == version:  # else it may have been spoilt since
+                    self._given.setdefault(step, []).extend(self._torch.aminmax(tensor))
+
+    def end(self) -> None:
+        """The step is over."""
+        self._held.clear()
 
     def judge(
         self,
@@ -75,9 +89,10 @@ class Lost:
         self._losses, self._given = {}, {}
         if not losses:
             return None
-        home = next(iter(losses.values())).device
-        if math.isfinite(sum(value.to(home) for value in losses.values())):
-            return None  # one transfer, and most often the only one
+        home = next((value.device for value in losses.values() if not isinstance(value, float)), None)
+        # One transfer, and most often the only one.
+        if math.isfinite(sum(v if isinstance(v, float) else v.to(home) for v in losses.values())):
+            return None
         bad = [step for step, value in losses.items() if not math.isfinite(value)]
         for step in bad:
             if not all(map(math.isfinite, given.get(step, ()))):
@@ -86,6 +101,11 @@ class Lost:
         while steps and steps[-1] in bad:
             step = steps.pop()
         return (step, False) if len(steps) < len(losses) else None
+
+
+def _version(tensor: Any) -> int:
+    """Grows whenever the tensor is written to; 0 where PyTorch does not count."""
+    return 0 if tensor.is_inference() else tensor._version
 
 
 def first(moments: Mapping[tuple[str, str], Moments], loss: float, order: Sequence[str]) -> dict[str, Any]:

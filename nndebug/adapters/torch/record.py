@@ -22,6 +22,8 @@ class Record:
 
     Attributes:
         tier: of the step; None where nothing is recorded.
+        whole: whether it has the moments of everything. A full record that has not tells parameters, gradients and updates by
+            their norms, and of what layers give the pre-activations only.
         row: site → figures.
         moments: (site, prefix) → moments of what was asked for; complete after `finish`.
     """
@@ -30,9 +32,9 @@ class Record:
         self._measuring, self._counts = Measuring(torch), counts
         self.begin(None)
 
-    def begin(self, tier: int | None) -> None:
+    def begin(self, tier: int | None, whole: bool = True) -> None:
         """The next step comes."""
-        self.tier = tier
+        self.tier, self.whole = tier, whole and tier == 1
         self.row: Values = {}
         self.moments: dict[tuple[str, str], Moments] = {}
         self._means: list[tuple[float, int]] = []
@@ -49,14 +51,21 @@ class Record:
         """Asks whether all of a tensor is finite, which costs a fraction of its moments; none are kept if it is."""
         self._measuring.check(tensor, lambda: self._take(site, prefix, Moments(nonfinite=1)))
 
-    def norms(self, prefix: str, tensors: Mapping[str, Any]) -> None:
-        """Takes the norms of some tensors by their sites' names."""
+    def parameters(self, prefix: str, tensors: Mapping[str, Any]) -> None:
+        """Takes parameters, their gradients or updates by their sites' names: moments, or in a fifth of the time norms."""
+        if self.whole:
+            for site, tensor in tensors.items():
+                self.ask(site, prefix, tensor)
+            return
 
         def take(site: str, norm: float) -> None:
             self.values(site)[f"{prefix}norm"] = norm
             if not math.isfinite(norm):
                 self._take(site, prefix, Moments(nonfinite=1))
 
+        if self._counts:
+            for site, tensor in tensors.items():
+                self.values(site)[f"{prefix}count"] = tensor.numel()
         self._measuring.norms(tensors, take)
 
     def loss(self, value: Any, samples: int) -> None:
@@ -82,9 +91,10 @@ class Record:
             if prefix == MOVED and (signal := self.moments.get((site, "preactivation."))):
                 self.values(site)["shift"] = shift(moments, signal)
         for name in parameters:
-            before, change = self.moments.get((name, "weight.")), self.moments.get((name, "update."))
-            if before and change and not name.endswith("bias") and before.norm > 0:
-                self.values(name)["update_ratio"] = change.norm / before.norm
+            figures = self.row.get(name, {})
+            size, change = figures.get("weight.norm", 0.0), figures.get("update.norm")
+            if change is not None and not name.endswith("bias") and size > 0:
+                figures["update_ratio"] = change / size
 
     def _take(self, site: str, prefix: str, moments: Moments) -> None:
         if (site, prefix) in self.moments:

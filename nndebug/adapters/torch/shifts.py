@@ -28,7 +28,8 @@ TRACELESS = {
 
 @dataclass(frozen=True)
 class _Call:
-    """Attributes: before: the call whose output it was given; None where it was given `rows` of the batch."""
+    """Attributes: before: the call whose output it was given; None where it was given `rows` of the batch. output: what it gave;
+    None where it has no parameters."""
 
     name: str
     module: Any
@@ -84,7 +85,9 @@ class Shifts:
                 return  # from something that cannot be run again, or only with autocast
             rows = given.detach()[: self._rows].clone()
         call = str(len(self._calls))
-        self._calls[call] = _Call(name, module, before, rows, output.detach()[: self._rows].clone())
+        # A copy: an activation may be written over it.
+        kept = output.detach()[: self._rows].clone() if own_parameters(module) else None
+        self._calls[call] = _Call(name, module, before, rows, kept)
         self._origins.made(call, output)
 
     def moved(self) -> dict[str, Any]:
@@ -93,7 +96,7 @@ class Shifts:
         with self._torch.no_grad():
             for key, call in self._calls.items():
                 now[key] = call.module.forward(call.rows if call.before is None else now[call.before])
-                if call.name not in found and own_parameters(call.module):
+                if call.name not in found and call.output is not None:
                     found[call.name] = now[key] - call.output
         self.begin()
         return found

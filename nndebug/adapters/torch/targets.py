@@ -32,6 +32,7 @@ class Targets:
     Attributes:
         kind: of the loss; empty until one was seen.
         changed: more is known than when `facts` was asked for.
+        doubled: at least twice as much is.
     """
 
     def __init__(self) -> None:
@@ -44,7 +45,7 @@ class Targets:
         self._rows = 0
         self._batch = 0
         self._outputs = 0
-        self.changed = False
+        self._told = 0
 
     def saw(self, call: LossCall) -> None:
         """Takes one call into account, while more are wanted."""
@@ -65,7 +66,14 @@ class Targets:
         if target.size and target.ndim and fits:
             self._targets.append(target)
             self._rows += len(target)
-            self.changed = True
+
+    @property
+    def changed(self) -> bool:
+        return self._rows > self._told
+
+    @property
+    def doubled(self) -> bool:
+        return self.changed and self._rows >= 2 * self._told
 
     @property
     def classes(self) -> int:
@@ -133,7 +141,7 @@ class Targets:
 
     def facts(self) -> dict[str, Any]:
         """What the manifest says of the task."""
-        self.changed = False
+        self._told = self._rows
         if not self._targets:
             return {}
         targets = np.concatenate(self._targets)

@@ -47,22 +47,20 @@ class Updates:
     def gradients(self) -> None:
         """Takes those that the update uses."""
         held = {n: p.grad for n, p in self.parameters.items() if p.grad is not None and not p.grad.is_sparse}
-        if self._record.tier == 1:
-            for name, gradient in held.items():
-                self._record.ask(name, "gradient.", gradient)
-        else:
-            self._record.norms("gradient.", held)
+        self._record.parameters("gradient.", held)
 
     def after(self) -> None:
         """Compares the parameters with what they were."""
+        self._record.parameters("weight.", self.before)
+        changes: dict[str, Any] = {}
         for name, before in self.before.items():
             value = self.parameters[name]
-            self._record.ask(name, "weight.", before)
             if self._others.has(value):
                 change = self._others.update(value)  # None: no optimiser that has it made a step yet
             else:
                 change = before.neg_().add_(local(value.detach()))
             if change is not None:
-                self._record.ask(name, "update.", change)
+                changes[name] = change
+        self._record.parameters("update.", changes)
         # Of the many full records at the start every one needs such copies; of the later ones nobody waits for the next.
         self._buffers, self.before = self.before, {}

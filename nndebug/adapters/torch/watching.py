@@ -19,10 +19,6 @@ from .epochs import Epochs
 from .modules import describe, describe_sites, plain
 from .ranks import is_sharded, local, rank_of
 
-DENSE = 20
-"""So many first steps record everything: as long as rules look at updates and states one by one. A record reads every parameter
-three times, which costs as much as a step of a small network; until step 50 the rest is recorded by its norms."""
-
 ENTRIES = 65_536
 """Entries of a parameter that its histogram is made of: a stride through it says the same as all of them."""
 
@@ -92,7 +88,9 @@ class TorchWatch(Session):
         self._count_time()
         self._adapter.settle()
         self._fly()
-        self._recorder.update_manifest({"looked_at": self._adapter.states.samples})
+        targets = self._adapter.targets
+        facts_of_targets = targets.facts() if targets.changed else {}
+        self._recorder.update_manifest({"looked_at": self._adapter.states.samples, **facts_of_targets})
         self._recorder.epoch(self._adapter.epoch, self._adapter.step, named_figures(facts), self._arrays())
         self._adapter.epoch += 1
         self._ended_at = self._adapter.step
