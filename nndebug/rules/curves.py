@@ -10,7 +10,7 @@ from ..findings import Severity, Symptom
 from ..registry import rule
 from ..run import Run
 from ..wording import percent
-from .outcome import LEARNED, Outcome, outcome, severity, still_falling
+from .outcome import LEARNED, Outcome, far_from_done, outcome, severity, still_falling
 
 
 @rule("NND504", "oscillating", needs=("probe.loss",))
@@ -109,7 +109,8 @@ def stopped_too_early(
     What to try: more epochs; smaller batches, which are more steps an epoch.
 
     False alarms: a rate that is far too low looks alike; where updates are below 1e-4 of the weights that is named
-    instead. Finished runs lie at 0.0 to 0.2; it is an info where the loss is below chance by half.
+    instead. Finished runs lie at 0.0 to 0.2; it is an info where the loss is below chance by half, or where nine tenths of
+    the mistakes of knowing nothing are gone.
 
     References: J. Kaplan et al., "Scaling Laws for Neural Language Models", 2020, arXiv:2001.08361, on loss against steps.
     """
@@ -122,7 +123,7 @@ def stopped_too_early(
     typical = max((s.median_last(20) for s in ratios if s), default=0.0)
     if typical < ratio:
         return
-    unfinished = loss.last > LEARNED * chance
+    unfinished = far_from_done(run)
     more = int(loss.steps[-1]) / 2 * (loss.last - LEARNED / 2 * chance) / late if unfinished else 0
     forecast = f"; at this pace a good loss is about {max(more, 1):,.0f} steps away" if unfinished else ""
     yield Symptom(

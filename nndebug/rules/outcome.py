@@ -19,6 +19,8 @@ NOT_LEARNED = 0.9
 """A best loss above this share of the loss at chance is no learning (healthy runs end at 0.3 or below)."""
 
 LEARNED = 0.5
+WELL = 0.1
+"""Of the loss at chance, or of the mistakes of knowing nothing: a run below it learned well."""
 DIVERGED = 1.5
 MIN_STEPS = 300
 
@@ -112,7 +114,27 @@ def still_falling(run: Run, pace: float = 0.4, moved: float = 0.05) -> Falling |
     return Falling(early, late)
 
 
-def unfinished(run: Run) -> bool:
-    """Whether the loss was still falling at the end, and had not come below half of chance."""
+def learned_well(run: Run, share: float = WELL) -> bool:
+    """Whether the loss ended below a tenth of chance, on the probe and (where there was one) on held-out data."""
+    chance = run.manifest.get("loss_at_chance")
+    losses = [loss.last for loss in (run.series("probe.loss"), run.series("validation.loss")) if loss]
+    if not chance or not losses:
+        return False
+    return all(loss < share * chance for loss in losses)
+
+
+def far_from_done(run: Run) -> bool:
+    """Whether the loss is above half of chance, and not nearly all answers are right.
+
+    A loss goes on falling long after the last answer is right: outputs a little above one half are enough for that.
+    """
     chance, loss = run.manifest.get("loss_at_chance"), run.series("probe.loss").finite
-    return bool(chance and loss and loss.last > LEARNED * chance) and still_falling(run) is not None
+    if not chance or not loss or not loss.last > LEARNED * chance:
+        return False
+    right, shares = run.series("probe.accuracy"), run.manifest.get("class_shares")
+    return not (right and shares and 1 - right.last < WELL * (1 - max(shares)))
+
+
+def unfinished(run: Run) -> bool:
+    """Whether the loss was still falling at the end, far from done."""
+    return far_from_done(run) and still_falling(run) is not None

@@ -41,6 +41,16 @@ class TestDeadRelu:
         found = symptoms("NND201", dying(units(alive=30 - count, at700=count)))
         assert [s.severity for s in found] == [Severity.WARNING] * fires
 
+    @pytest.mark.parametrize(
+        ("seen", "unseen", "severity"),
+        [(0.044, 0.044, Severity.INFO), (0.046, 0.01, Severity.WARNING), (0.01, 0.046, Severity.WARNING)],
+    )
+    def test_a_network_that_learned_well_had_units_to_spare(self, seen, unseen, severity):
+        run = dying(units(alive=14, at700=16))  # chance is 0.45
+        for name, value in (("probe.loss", seen), ("validation.loss", unseen)):
+            run.add({"kind": "probe", "step": 900, "data": {"run": {name: value}}})
+        assert one("NND201", run).severity is severity
+
     @pytest.mark.parametrize(("count", "fires"), [(5, False), (6, True)])
     def test_boundary_of_the_error_at_twenty_percent_where_nothing_is_learned(self, count, fires):
         found = symptoms("NND201", dying(units(alive=30 - count, at700=count), learns=False))

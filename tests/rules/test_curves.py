@@ -69,6 +69,14 @@ class TestStoppedTooEarly:
     def test_a_good_loss_that_still_falls_is_an_info(self):
         assert one("NND509", self.run(np.linspace(1.4, 0.8, 15))).severity is Severity.INFO
 
+    @pytest.mark.parametrize(
+        ("accuracy", "severity"), [(0.909, Severity.WARNING), (0.911, Severity.INFO)]
+    )  # 10 classes
+    def test_answers_that_are_nearly_all_right_are_enough(self, accuracy, severity):
+        run = self.run(np.linspace(2.4, 1.8, 15))
+        run.add({"kind": "probe", "step": 900, "data": {"run": {"probe.accuracy": accuracy}}})
+        assert one("NND509", run).severity is severity
+
     @pytest.mark.parametrize(("last", "fires"), [(1.67, True), (1.70, False)])
     def test_boundary_of_the_pace(self, last, fires):
         values = [*np.linspace(2.4, 1.8, 11)[:10], *np.linspace(1.8, last, 9)]
