@@ -131,7 +131,9 @@ def weighed(
             against=(*cause.against, *against),
         )
         causes.append(cause)
-    notes = tuple(why for kind, why in impossible.items() if certainties.get(kind, 0.0) >= WORTH_NAMING)
+    notes = tuple(
+        why for kind, why in impossible.items() if why and certainties.get(kind, 0.0) >= WORTH_NAMING
+    )
     return [replace(causes[0], ruled_out=notes), *causes[1:]]
 
 

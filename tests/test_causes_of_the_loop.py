@@ -189,6 +189,54 @@ def test_a_last_activation_is_not_blamed_where_it_can_give_every_value(changes, 
     assert ("not the last activation" in "".join(causes[0].ruled_out)) != possible
 
 
+BUILT = {
+    "network": {"regularisation": {}},
+    "loss": "cross_entropy",
+    "loss_settings": {"takes": "logits"},
+    "classes": 10,
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "last", "possible"),
+    [
+        ({}, {}, set()),
+        ({"framework": "torch"}, {}, {"penalty", "summed", "twice", "output", "loss"}),
+        ({"network": {"regularisation": {"h": {"dropout": 0.5}}}}, {}, {"penalty"}),
+        ({"optimizer": {"l2": 0.1}}, {}, {"penalty"}),
+        ({}, {"activation": "softmax"}, {"twice", "output", "loss"}),
+        ({"loss_settings": {"takes": "values"}}, {}, {"twice", "output", "loss"}),
+        ({"loss": "quadratic"}, {}, {"output", "loss"}),
+        ({"classes": 0}, {}, {"output", "loss"}),
+        ({"loss": "binary_cross_entropy"}, {}, {"output", "loss"}),
+        ({"loss": "binary_cross_entropy", "classes": 2}, {"units": 1}, set()),
+    ],
+)
+def test_what_is_not_built_in_is_not_blamed(changes, last, possible):
+    names = {
+        "penalty": Kind.EXCESS_REGULARISATION,
+        "summed": Kind.WRONG_LOSS_REDUCTION,
+        "twice": Kind.REDUNDANT_OUTPUT_ACTIVATION,
+        "output": Kind.WRONG_OUTPUT_ACTIVATION,
+        "loss": Kind.WRONG_LOSS,
+    }
+    run = make_run(
+        learns=False, sites=[SITES[0], {**SITES[1], "activation": None, **last}], **BUILT | changes
+    )
+    run.preflight = Preflight({"reduction": {"gradient_growth": [1.0, 1.0, 1.0]}})
+    assert {name for name, kind in names.items() if kind not in excluded(run)} == possible
+    assert not any(why for kind, why in excluded(run).items() if kind in names.values())  # no note is due
+
+
+@pytest.mark.parametrize(
+    ("growth", "possible"), [([1, 1.4, 1.49], False), ([1, 1.2, 1.5], True), (None, True)]
+)
+def test_a_sum_is_not_blamed_where_the_gradient_was_seen_to_be_a_mean(growth, possible):
+    run = make_run(learns=False, **BUILT)
+    run.preflight = Preflight({"reduction": {"gradient_growth": growth}} if growth else {})
+    assert (Kind.WRONG_LOSS_REDUCTION not in excluded(run)) == possible
+
+
 @pytest.mark.parametrize("coupled", [False, True, None])
 def test_a_broadcast_is_not_blamed_where_samples_do_not_meet(coupled):
     run = make_run(learns=False)

@@ -18,12 +18,14 @@ PASSING = ("relu", "relu6", "leaky_relu", "elu", "selu", "gelu", "silu")
 _BOUNDED = {"sigmoid": "0 to 1", "tanh": "-1 to 1"}
 """Last activations whose values end on both sides."""
 _NORMALISING = ("batch_norm", "layer_norm")
+_SUMMED = 1.5
+"""Growth of the gradient with twice the rows from which on rule NND008 takes the loss for a sum."""
 _UNDERSTOOD, _MOSTLY = 0.3, 0.7
 """Skill of a linear probe above which there is something to be learned from the targets, and above which few can be wrong."""
 
 
 def excluded(run: Run) -> Mapping[Kind, str]:
-    """Kinds of causes that cannot be, with the reason as a note to the reader."""
+    """Kinds of causes that cannot be, with the reason as a note to the reader; empty where none is needed."""
     notes: dict[Kind, str] = {}
     if _suited(run):
         notes[Kind.WRONG_HIDDEN_ACTIVATION] = (
@@ -44,7 +46,27 @@ def excluded(run: Run) -> Mapping[Kind, str]:
         notes[Kind.CORRUPTED_LABELS] = (
             f"not the targets: a linear probe learns from them ({unit} {score} on held-out rows)"
         )
-    return notes
+    return dict.fromkeys(_not_built(run), "") | notes
+
+
+def _not_built(run: Run) -> set[Kind]:
+    """Kinds that a network of the core cannot have as it is put together; who knows that needs no note."""
+    network, settings = run.manifest.get("network", {}), run.manifest.get("loss_settings", {})
+    kinds: set[Kind] = set()
+    if "framework" in run.manifest or "regularisation" not in network:
+        return kinds  # of another make: a penalty or a softmax may be where nobody sees it
+    if not network["regularisation"] and not run.manifest.get("optimizer", {}).get("l2", 1.0):
+        kinds.add(Kind.EXCESS_REGULARISATION)
+    growth = measured(run, "reduction").get("gradient_growth")
+    if growth and max(growth) < _SUMMED:
+        kinds.add(Kind.WRONG_LOSS_REDUCTION)
+    output = run.sites[-1] if run.sites else None
+    if output and output.activation is None and settings.get("takes") == "logits":
+        kinds.add(Kind.REDUNDANT_OUTPUT_ACTIVATION)
+        loss, classes = run.manifest.get("loss"), run.manifest.get("classes") or 0
+        if classes and loss == ("cross_entropy" if output.units > 1 else "binary_cross_entropy"):
+            kinds |= {Kind.WRONG_LOSS, Kind.WRONG_OUTPUT_ACTIVATION}
+    return kinds
 
 
 def _within(run: Run) -> str | None:
