@@ -201,13 +201,14 @@ BUILT = {
     ("changes", "last", "possible"),
     [
         ({}, {}, set()),
-        ({"framework": "torch"}, {}, {"penalty", "summed", "twice", "output", "loss"}),
+        ({"framework": "torch"}, {}, {"penalty", "summed", "twice", "output", "loss", "target", "guard"}),
         ({"network": {"regularisation": {"h": {"dropout": 0.5}}}}, {}, {"penalty"}),
         ({"optimizer": {"l2": 0.1}}, {}, {"penalty"}),
         ({}, {"activation": "softmax"}, {"twice", "output", "loss"}),
         ({"loss_settings": {"takes": "values"}}, {}, {"twice", "output", "loss"}),
         ({"loss": "quadratic"}, {}, {"output", "loss"}),
-        ({"classes": 0}, {}, {"output", "loss"}),
+        ({"classes": 0}, {}, {"output", "loss", "target"}),
+        ({"loss_settings": {"takes": "probabilities"}}, {}, {"twice", "output", "loss", "guard"}),
         ({"loss": "binary_cross_entropy"}, {}, {"output", "loss"}),
         ({"loss": "binary_cross_entropy", "classes": 2}, {"units": 1}, set()),
     ],
@@ -219,6 +220,8 @@ def test_what_is_not_built_in_is_not_blamed(changes, last, possible):
         "twice": Kind.REDUNDANT_OUTPUT_ACTIVATION,
         "output": Kind.WRONG_OUTPUT_ACTIVATION,
         "loss": Kind.WRONG_LOSS,
+        "target": Kind.UNNORMALISED_TARGET,
+        "guard": Kind.UNSTABLE_LOSS,
     }
     run = make_run(
         learns=False, sites=[SITES[0], {**SITES[1], "activation": None, **last}], **BUILT | changes
@@ -249,6 +252,26 @@ def test_sigmoids_in_a_row_are_named_beside_small_weights():
     run = make_run(learns=False, sites=[*sigmoids, SITES[1]])
     causes, *_ = diagnose(run, [finding("NND207", "h2"), finding("NND501", "run")])
     assert [(cause.kind, cause.layer) for cause in causes] == [("wrong_hidden_activation", "h2")]
+
+
+@pytest.mark.parametrize(
+    ("severity", "share", "certainty"),
+    [
+        (Severity.WARNING, 0.09, 0.9),
+        (Severity.WARNING, 0.1, 0.8),
+        (Severity.ERROR, 0.0, 0.9),
+        (Severity.INFO, 0.0, None),
+    ],
+)
+def test_batches_of_one_class_each_are_a_cause_where_the_training_suffers(severity, share, certainty):
+    sorted_ = finding("NND708", "run", severity=severity, share=share)
+    early = finding("NND509", "run", severity=Severity.WARNING)
+    named = {look.kind: look for look in candidates(make_run(), [sorted_, early])}
+    assert ("not_shuffled" in named) == (certainty is not None)
+    if certainty:
+        assert named["not_shuffled"].certainty == certainty
+        assert set(named["not_shuffled"].explains) == {sorted_.fingerprint, early.fingerprint}
+        assert diagnose(make_run(), [sorted_, early])[0][0].kind == "not_shuffled"
 
 
 def test_without_a_proof_the_alternatives_stay():

@@ -30,6 +30,7 @@ LOOKS: tuple[Look, ...] = (
     data.scaled_twice,
     data.corrupted_labels,
     data.class_imbalance,
+    data.not_shuffled,
     data.train_test_overlap,
     output.target_shape_broadcast,
     output.wrong_axis,

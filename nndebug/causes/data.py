@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from ..run import Run
 
 _LARGE_INPUT = 50.0
+_OF_ONE_CLASS = 0.1
+"""Of the entropy of a mixed batch: what hardly any batch is above where each is of one class."""
 
 
 def wrong_preprocessing(run: Run, found: Findings) -> Cause | None:
@@ -157,6 +159,23 @@ def class_imbalance(run: Run, found: Findings) -> Cause | None:
         [finding, *found.of("NND604")],
         PATTERN,
         f"The classes are out of balance: {finding.message}.",
+        first_step=0,
+        help=finding.help,
+    )
+
+
+def not_shuffled(run: Run, found: Findings) -> Cause | None:
+    finding = found.first("NND708")
+    if not finding or finding.severity is Severity.INFO:
+        return None
+    effects = found.of("NND306", "NND401", "NND411", "NND509", "NND604")
+    return cause(
+        Kind.NOT_SHUFFLED,
+        None,
+        found,
+        [finding, *effects],
+        0.9 if finding.evidence["share"] < _OF_ONE_CLASS else PATTERN,
+        f"The training set is not shuffled: {finding.message}.",
         first_step=0,
         help=finding.help,
     )

@@ -61,6 +61,10 @@ def _not_built(run: Run) -> set[Kind]:
     if growth and max(growth) < _SUMMED:
         kinds.add(Kind.WRONG_LOSS_REDUCTION)
     output = run.sites[-1] if run.sites else None
+    if run.manifest.get("classes"):
+        kinds.add(Kind.UNNORMALISED_TARGET)
+    if settings.get("takes") in ("logits", "values"):
+        kinds.add(Kind.UNSTABLE_LOSS)
     if output and output.activation is None and settings.get("takes") == "logits":
         kinds.add(Kind.REDUNDANT_OUTPUT_ACTIVATION)
         loss, classes = run.manifest.get("loss"), run.manifest.get("classes") or 0

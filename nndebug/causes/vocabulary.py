@@ -27,6 +27,7 @@ class Kind(StrEnum):
     UNNORMALISED_INPUT = "unnormalised_input", "inputs on a raw scale"
     UNNORMALISED_TARGET = "unnormalised_target", "targets on a raw scale"
     CLASS_IMBALANCE = "class_imbalance", "almost no samples of some classes"
+    NOT_SHUFFLED = "not_shuffled", "batches that come in the order of the classes"
     # structure
     TARGET_SHAPE_BROADCAST = "target_shape_broadcast", "targets and outputs of shapes that broadcast"
     WRONG_AXIS = "wrong_axis", "softmax or loss over the wrong axis"

@@ -11,7 +11,7 @@ from ..findings import Severity, Symptom
 from ..registry import rule
 from ..run import Run
 from ..wording import percent
-from .before import generalises, if_it_fails, measured, unless_it_learns
+from .before import generalises, measured, unless_it_learns
 from .evaluation import last_trial
 
 
@@ -171,8 +171,8 @@ def not_shuffled(run: Run, *, most: float = 0.5, batches: int = 5) -> Iterator[S
 
     What to try: shuffle the training set, or let `fit` do it.
 
-    False alarms: data whose order means something, as time series: an info, a warning where held-out data or the run
-    itself does not improve.
+    False alarms: data whose order means something, as time series: an info where the run learns in spite of it and held-out
+    data improves.
 
     References: Y. Bengio, "Practical Recommendations for Gradient-Based Training", 2012, arXiv:1206.5533, section 3.
     """
@@ -180,7 +180,7 @@ def not_shuffled(run: Run, *, most: float = 0.5, batches: int = 5) -> Iterator[S
     if len(mixed) < batches or not (share := float(np.median(mixed.values))) < most:
         return
     held_out = generalises(run)
-    level = if_it_fails(run)
+    level = unless_it_learns(run)
     yield Symptom(
         "run",
         f"the labels within a batch have {percent(share, 0)} of the entropy that they would have in random order",

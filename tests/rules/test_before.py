@@ -489,6 +489,7 @@ def test_torn_pairs_need_three_batches():
 def test_unmixed_batches_are_as_bad_as_what_the_run_became():
     assert one("NND708", batches("batch.mixed", [0.1] * 9)).severity is Severity.ERROR
     assert one("NND708", batches("batch.mixed", [0.49] * 9, learns=True)).severity is Severity.INFO
+    assert one("NND708", batches("batch.mixed", [0.49] * 9, learns=None)).severity is Severity.WARNING
     assert symptoms("NND708", batches("batch.mixed", [0.5] * 9)) == []
     assert symptoms("NND708", batches("batch.mixed", [0.1] * 4)) == []
 
