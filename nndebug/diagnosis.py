@@ -183,7 +183,7 @@ def _suspected(run: Run, findings: Sequence[Finding], looks: Sequence[Cause], ta
     if not tells_enough(stated) or not suspicious(stated, table.certainties(stated)):
         return []
     first, *others = weighed(findings, looks, stated, table, excluded(run))
-    sentence = f"No rule is sure, but this is no healthy training. {first.sentence}"
+    sentence = f"No rule is sure, but this is unlike a healthy training. {first.sentence}"
     return [replace(first, sentence=sentence if len(sentence) <= 200 else sentence[:199] + "…"), *others[:2]]
 
 

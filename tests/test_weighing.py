@@ -300,7 +300,7 @@ def test_without_an_alarm_a_cause_is_named_only_far_from_health():
     causes, verdict, severity = diagnose(tried_run(), [], SURE, weigh=True)
     assert causes[0].kind == "wrong_batch_size" and severity is Severity.INFO
     assert verdict.startswith(
-        "No rule is sure, but this is no healthy training. The likeliest cause: a batch"
+        "No rule is sure, but this is unlike a healthy training. The likeliest cause: a batch"
     )
     for health, named in ((0.9 * NOT_HEALTHY, True), (1.1 * NOT_HEALTHY, False)):
         table = Table({**SURE.start, HEALTHY: 9.0 + math.log(health / (1 - health))}, SURE.weights)
