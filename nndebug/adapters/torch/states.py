@@ -9,10 +9,15 @@ import numpy as np
 
 from ...look import ROWS, Look
 from ...recorder import Recorder
-from ...signals import Array
+from ...signals import RUN, Array
 from ...stats import Moments
 from .ranks import Rank
 from .window import Window
+
+LEARNED = 0.5
+"""Share of the loss at chance below which rules take a model to have learned."""
+FEWEST = 128
+"""Samples whose mean loss is told at the end of a training: its noise is about a tenth of the spread of single losses."""
 
 
 class States:
@@ -39,6 +44,7 @@ class States:
         self._fired_at: dict[str, Any] = {}
         self._since: int | None = None
         self._look: Look | None = None
+        self._at = 0, 0
 
     @property
     def full(self) -> bool:
@@ -67,6 +73,7 @@ class States:
         Returns:
             Whether it said anything.
         """
+        self._at = step, epoch
         if not (step == 0 or self.full):
             if self._rank:
                 self._recorder.of_rank(step, epoch, keys=keys)
@@ -89,6 +96,20 @@ class States:
             self._since = self.last.first if self.last.rows else None
             self.last, self.window = self.window, Window(first=step + 1)
         return True
+
+    def close(self) -> None:
+        """Records loss and accuracy of the latest samples of a window that is not full, if they say that the model has learned.
+
+        Nothing more may come, and a short training, or one with small batches, would else be judged by its first steps. So few
+        samples speak for it only: that it was still on its way is nothing to hold against it, nor do they tell of units. Several
+        ranks' windows are put together elsewhere.
+        """
+        chance = self._recorder.run.manifest.get("loss_at_chance")
+        if self._rank is not None or not chance:
+            return
+        latest, (step, epoch) = self.window.latest(FEWEST).look(), self._at
+        if latest.losses >= FEWEST and latest.loss / latest.losses < LEARNED * chance:
+            self._recorder.probe(step, epoch, {RUN: latest.figures()[RUN]})
 
     @property
     def samples(self) -> int:

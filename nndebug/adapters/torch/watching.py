@@ -144,6 +144,7 @@ class TorchWatch(Session):
     def _detach(self) -> None:
         self._epochs.detach()
         self._adapter.detach()
+        self._recorder.guard("the last states", self._adapter.states.close, lambda: None)
         if self._adapter.step > self._ended_at:
             self._recorder.guard("the end of the last epoch", lambda: self._end({}), lambda: None)
 

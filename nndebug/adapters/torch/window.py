@@ -103,6 +103,19 @@ class Window:
             np.concatenate([p.cpu().numpy() for p in kept]) for kept in (self.predicted, self.labels)
         )  # type: ignore[return-value]
 
+    def latest(self, rows: int) -> Window:
+        """Losses and predictions of the last samples that it has them of: at least so many, or all."""
+        taken, count = Window(), 0
+        for number in range(len(self.losses) - 1, -1, -1):
+            if count >= rows:
+                break
+            taken.losses.append(self.losses[number])
+            count += self.losses[number][1]
+            if len(self.predicted) == len(self.losses):
+                taken.predicted.append(self.predicted[number])
+                taken.labels.append(self.labels[number])
+        return taken
+
     def confusion(self, classes: int) -> Array | None:
         """(classes, classes) counts of label against prediction."""
         if not self.predicted or not classes:
