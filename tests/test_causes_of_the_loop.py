@@ -3,6 +3,7 @@
 import pytest
 
 from nndebug.causes import Kind, excluded
+from nndebug.causes.evidence import CHAIN, PATTERN
 from nndebug.diagnosis import candidates, diagnose, weighed
 from nndebug.findings import Severity
 from nndebug.preflight.result import Preflight
@@ -272,6 +273,53 @@ def test_batches_of_one_class_each_are_a_cause_where_the_training_suffers(severi
         assert named["not_shuffled"].certainty == certainty
         assert set(named["not_shuffled"].explains) == {sorted_.fingerprint, early.fingerprint}
         assert diagnose(make_run(), [sorted_, early])[0][0].kind == "not_shuffled"
+
+
+def kinds_of(*findings):
+    return {look.kind for look in candidates(make_run(learns=False), findings)}
+
+
+@pytest.mark.parametrize("instead", ["NND202", "NND409"])
+def test_signals_that_dead_or_equal_units_made_small_are_not_laid_at_the_initial_weights(instead):
+    small = [finding("NND205", std=0.001), finding("NND501", "run")]
+    assert "init_too_small" in kinds_of(*small)
+    assert "init_too_small" not in kinds_of(*small, finding(instead, dead=20, units=30, value=0.0))
+
+
+def test_a_loss_of_distances_is_no_cause_where_another_reason_has_shown_itself():
+    legal = [finding("NND006", "output", reason="distance", severity=Severity.INFO), finding("NND501", "run")]
+    assert "wrong_loss" in kinds_of(*legal)
+    other = finding("NND701", "run", largest=255.0)
+    assert "wrong_loss" not in kinds_of(*legal, other)
+    assert "wrong_loss" in kinds_of(*legal, finding("NND701", "run", severity=Severity.INFO, largest=51.0))
+
+
+def test_what_came_before_a_cause_is_not_its_consequence():
+    cleared = finding("NND404", "run", 0)
+    early, late = finding("NND207", "run", 50), finding("NND305", "hidden1", 400)
+    overshot = finding("NND411", "hidden1", 300, deviations=6.0, step=300, deaths=8)
+    (rate,) = [
+        c for c in candidates(make_run(learns=False), [early, late, overshot]) if c.kind == "lr_too_high"
+    ]
+    assert early.fingerprint not in rate.explains and late.fingerprint in rate.explains
+    (cause,) = [
+        c for c in candidates(make_run(learns=False), [cleared, early]) if c.kind == "missing_zero_grad"
+    ]
+    assert early.fingerprint in cause.explains
+
+
+def test_a_training_that_diverged_was_not_too_short():
+    early = finding("NND509", "run", severity=Severity.WARNING)
+    assert "too_few_epochs" in kinds_of(early)
+    assert "too_few_epochs" not in kinds_of(early, finding("NND502", "run"))
+
+
+@pytest.mark.parametrize(("needed", "certainty"), [(True, CHAIN), (False, PATTERN)])
+def test_linear_layers_are_surer_where_the_task_is_seen_not_to_be_linear(needed, certainty):
+    stack = finding("NND801", layers=["hidden1", "output"], needed=needed)
+    (linear,) = candidates(make_run(learns=False), [stack])
+    assert (linear.kind, linear.certainty) == ("missing_hidden_nonlinearity", certainty)
+    assert ("the task is not linear" in linear.sentence) == needed
 
 
 def test_without_a_proof_the_alternatives_stay():

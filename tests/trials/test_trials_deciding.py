@@ -117,6 +117,12 @@ def test_what_makes_it_worse_speaks_against_the_cause():
     assert "makes it worse" in only.against[0]
 
 
+def test_a_change_makes_it_worse_only_where_it_does_from_every_start():
+    for reached, expected in (((0.2, 0.2), Outcome.HARMS), ((0.2, 0.8), Outcome.NOTHING)):
+        tried = trial("rate/10", *reached)
+        assert outcome(trials((0.8, 0.8), tried), tried) is expected
+
+
 def test_a_cure_names_the_cause_that_no_rule_has_found():
     unknown = cause("not_learning", 0.0, "Its cause is not known.")
     found = trials(
