@@ -1,6 +1,6 @@
-"""What do the rules say of healthy runs? `python -m benchmarks.false_alarms [--count 250] [--json OUT] [--docs]`
+"""What do the rules say of healthy runs? `python -m benchmarks.false_alarms [--first 0] [--count 250] [--json OUT] [--docs]`
 
-Experiments 0 to COUNT - 1 of `benchmarks/faults/healthy.py`, watched with preflight. The generator was committed before any rule was
+COUNT experiments of `benchmarks/faults/healthy.py` from FIRST on, watched with preflight. The generator was committed before any rule was
 run on its experiments; an experiment counts as healthy by its held-out metric alone, and none is left out for what was found
 in it. A second start with the same OUT goes on where the first one stopped. Prints every run with a warning or an error, and the
 rate of each rule with its 95 % interval (Wilson). With --docs the table goes into docs/false-alarms.md and the counts, which the
@@ -24,6 +24,23 @@ from benchmarks.faults.generate import train
 from benchmarks.faults.healthy import healthy
 from benchmarks.faults.sources import SOURCES
 from benchmarks.rates import interval, stated
+
+UNSEEN = """
+## On experiments that nobody had looked at
+
+Rules were changed where they alarmed on the experiments above, which therefore say less and less. Others, run once
+(26 November 2026; `--first 5000 --count 100`, then `--first 5100 --count 100`):
+
+| experiments | rules | healthy | with a warning | with an error |
+|---|---|---|---|---|
+| 5000 to 5099 | as they were | 88 | 3 | 0 |
+| 5100 to 5199 | after two were mended for those | 81 | 1 | 0 |
+
+The three: units that died one by one in networks that learned all there was (5027, 5076), and a loss that went on falling with
+98 % of the answers right (5039). The one after: gradient noise in 5167, diabetes, whose
+held-out loss goes up and down between 0.48 and 0.66 of chance to the end.
+"""
+"""Measured by hand: numbers that a rule has been changed for are no test of it any more."""
 
 LEVELS = ("info", "warning", "error")
 ALARMS = LEVELS[1:]
@@ -124,13 +141,14 @@ def page(runs: dict[int, dict[str, Any]]) -> str:
             "",
             "Every alarm:" if alarmed else "No alarm.",
             *(["", *alarmed] if alarmed else []),
-            "",
+            UNSEEN,
         ]
     )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--count", type=int, default=250)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--docs", action="store_true", help="write docs/false-alarms.md and .json")
@@ -138,7 +156,7 @@ def main() -> None:
     runs: dict[int, dict[str, Any]] = {}
     if arguments.json and arguments.json.exists():
         runs = {int(number): run for number, run in json.loads(arguments.json.read_text("utf-8")).items()}
-    for number in range(arguments.count):
+    for number in range(arguments.first, arguments.first + arguments.count):
         if number not in runs:
             runs[number] = judged(number)
             if arguments.json:
