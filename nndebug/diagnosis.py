@@ -31,6 +31,8 @@ CLEAR = 0.9
 NOT_HEALTHY = 0.003
 """Certainty of health below which causes are named although no rule is alarmed. By tables that never saw the data set of a run the
 least certain of 137 healthy trainings is held healthy at more than 0.01."""
+SURE = 0.7
+"""Of a cause that a table gives this certainty no clear look takes the first place, where no preflight has looked."""
 LIKELY = 0.5
 """A first cause that is less certain is more likely wrong than right: its sentence begins with what was found."""
 _PACE = ("NND306", "NND509")
@@ -117,6 +119,7 @@ def weighed(
     for kind, certainty in ranking(
         {kind: cause.certainty for kind, cause in own.items()},
         _without(certainties, impossible),
+        seeing=BLIND not in stated,
     ):
         supports, against = table.reasons(kind, stated)
         cause = own.get(kind) or Cause(
@@ -153,18 +156,23 @@ def _guess(meaning: str, follows: bool, certainty: float, findings: Sequence[Fin
     return textwrap.shorten(f"{told(gravest(findings))}.", 200 - len(rest), placeholder=" …") + rest
 
 
-def ranking(looks: Mapping[str, float], certainties: Mapping[str, float]) -> list[tuple[str, float]]:
+def ranking(
+    looks: Mapping[str, float], certainties: Mapping[str, float], seeing: bool = True
+) -> list[tuple[str, float]]:
     """Kinds with their certainties, the surest first: a table's, and those of looks at kinds that it does not have.
 
     Args:
         looks: kind → certainty by hand.
         certainties: kind → certainty by the table.
+        seeing: a preflight has looked. Without one a clear look at what steps do says less than a table that is sure of another
+            cause: a summed loss, targets that are not scaled and a logarithm without a guard all look like a rate too high.
     """
     order = [kind.value for kind in Kind]
     found = {kind: min(share, SUREST) for kind, share in certainties.items() if kind != HEALTHY}
     first = max(looks, key=lambda kind: looks[kind], default="")
     rivals = [kind for kind, certainty in looks.items() if certainty >= looks[first]]
-    if first in found and looks[first] >= CLEAR and rivals == [first]:
+    unsure = seeing or max(found.values(), default=0.0) < SURE
+    if unsure and first in found and looks[first] >= CLEAR and rivals == [first]:
         # What looks so by itself stays first: programs of another make than those of the table lie outside what it knows.
         share, both = found[first], max((found[first] + looks[first]) / 2, 0.51)
         found = {kind: other * (1 - both) / max(1 - share, 1e-9) for kind, other in found.items()}
@@ -194,10 +202,11 @@ def suspicious(stated: Collection[str], certainties: Mapping[str, float]) -> boo
     PyTorch for instance, is unlike the healthy ones in many figures at once.
     """
     likeliest = max(share for kind, share in certainties.items() if kind != HEALTHY)
-    return _BLIND not in stated and certainties.get(HEALTHY, 0.0) < NOT_HEALTHY and likeliest > 0.5
+    return BLIND not in stated and certainties.get(HEALTHY, 0.0) < NOT_HEALTHY and likeliest > 0.5
 
 
-_BLIND = "by heart: loss left unknown"
+BLIND = "by heart: loss left unknown"
+"""Said of a run that no preflight has tried to learn by heart: a table knows it by what was watched alone."""
 
 
 def candidates(run: Run, findings: Sequence[Finding]) -> list[Cause]:

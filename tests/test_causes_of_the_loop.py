@@ -147,7 +147,7 @@ def test_a_layer_all_of_whose_units_were_killed_is_named_before_one_that_lost_a_
 def test_an_activation_is_not_blamed_where_all_of_them_suit(kinds, possible):
     hidden = [{**SITES[0], "name": f"h{i}", "activation": kind} for i, kind in enumerate(kinds)]
     run = make_run(learns=False, sites=[*hidden, SITES[1]])
-    assert (not excluded(run)) == possible
+    assert (Kind.WRONG_HIDDEN_ACTIVATION not in excluded(run)) == possible
     scores = {"healthy": 0.0, "wrong_hidden_activation": 3.0, "lr_too_low": 0.0}
     causes = weighed([], [], ["a"], Table(scores, {kind: {} for kind in scores}), excluded(run))
     assert causes[0].kind == ("wrong_hidden_activation" if possible else "lr_too_low")
@@ -239,6 +239,61 @@ def test_a_sum_is_not_blamed_where_the_gradient_was_seen_to_be_a_mean(growth, po
     run = make_run(learns=False, **BUILT)
     run.preflight = Preflight({"reduction": {"gradient_growth": growth}} if growth else {})
     assert (Kind.WRONG_LOSS_REDUCTION not in excluded(run)) == possible
+
+
+@pytest.mark.parametrize(
+    ("kinds", "linear"),
+    [(("sigmoid", "relu"), False), (("relu", None), True), (("linear",), True), ((), True)],
+)
+def test_linear_layers_are_not_blamed_where_each_has_an_activation(kinds, linear):
+    hidden = [{**SITES[0], "name": f"h{i}", "activation": kind} for i, kind in enumerate(kinds)]
+    run = make_run(sites=[*hidden, SITES[1]])
+    assert (Kind.MISSING_HIDDEN_NONLINEARITY not in excluded(run)) == linear
+
+
+@pytest.mark.parametrize(
+    ("changes", "possible"),
+    [
+        ({}, False),
+        ({"takes": "values"}, True),
+        ({"output_activation": "softmax"}, True),
+        ({"labels": None}, True),
+        ({"outputs": 1}, True),
+        ({"outputs": 1, "loss": "binary_cross_entropy"}, False),
+    ],
+)
+def test_the_last_activation_is_not_blamed_where_the_loss_gets_the_logits_that_it_takes(changes, possible):
+    fit = {
+        "loss": "cross_entropy",
+        "takes": "logits",
+        "outputs": 10,
+        "output_activation": "linear",
+        "labels": {},
+    } | changes
+    run = make_run()
+    run.preflight = Preflight({"fit": {name: value for name, value in fit.items() if value is not None}})
+    kinds = {Kind.WRONG_OUTPUT_ACTIVATION, Kind.REDUNDANT_OUTPUT_ACTIVATION}
+    assert bool(kinds & set(excluded(run))) != possible
+
+
+@pytest.mark.parametrize(
+    ("ratio", "kind"),
+    [(1.09, "wrong_gradient"), (1.11, "wrong_gradient_scale"), (0.5, "wrong_gradient_scale")],
+)
+def test_a_slip_near_one_is_no_factor(ratio, kind):
+    assert first(finding("NND307", "run", ratio=ratio, constant=True)).kind == kind
+
+
+def test_what_is_no_multiple_is_given_no_factor():
+    found = finding(
+        "NND406",
+        "hidden1.weight",
+        mistake="no multiple of the right one",
+        factor=0.118,
+        equation="update",
+        parameters=["hidden1.weight"],
+    )
+    assert "×" not in first(found).sentence
 
 
 @pytest.mark.parametrize("coupled", [False, True, None])

@@ -276,6 +276,15 @@ def test_what_looks_so_by_itself_comes_first_and_is_less_sure_where_the_table_di
     assert ranking({"class_imbalance": 0.8}, table)[0] == ("class_imbalance", 0.8)
 
 
+@pytest.mark.parametrize(
+    ("sure", "seeing", "first"),
+    [(0.71, True, "lr_too_high"), (0.69, False, "lr_too_high"), (0.71, False, "unnormalised_target")],
+)
+def test_without_a_preflight_a_table_that_is_sure_outweighs_what_looks_so(sure, seeing, first):
+    table = {"lr_too_high": 0.1, "unnormalised_target": sure, HEALTHY: 0.9 - sure}
+    assert ranking({"lr_too_high": 0.95}, table, seeing)[0][0] == first
+
+
 def test_a_proof_decides_alone():
     found = [finding("NND501"), finding("NND404")]
     assert diagnose(full_run(), found, SURE, weigh=True) == diagnose(full_run(), found, weigh=False)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from nndebug.diagnosis import ranking, suspicious
+from nndebug.diagnosis import BLIND, ranking, suspicious
 from nndebug.weighing import HEALTHY, Table
 
 Causes = list[tuple[str, float]]
@@ -32,7 +32,7 @@ def by_table(row: dict[str, Any], view: str, table: Table) -> Causes:
     if not alarm and not suspicious(seen["facts"], certainties):
         return []
     looks = {kind: certainty for kind, _, certainty in reversed(seen["looks"])}
-    return ranking(looks, certainties)[:3]
+    return ranking(looks, certainties, seeing=BLIND not in seen["facts"])[:3]
 
 
 def report(

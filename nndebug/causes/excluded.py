@@ -12,6 +12,7 @@ from .vocabulary import Kind
 
 if TYPE_CHECKING:
     from ..run import Run
+    from ..signals import Site
 
 PASSING = ("relu", "relu6", "leaky_relu", "elu", "selu", "gelu", "silu")
 """Activations that suit a hidden layer: they are flat on one side at most."""
@@ -31,6 +32,11 @@ def excluded(run: Run) -> Mapping[Kind, str]:
         notes[Kind.WRONG_HIDDEN_ACTIVATION] = (
             "not the activations: every hidden layer ends in ReLU or its kin"
         )
+    if (hidden := _hidden(run)) and all(site.activation not in (None, "linear") for site in hidden):
+        notes[Kind.MISSING_HIDDEN_NONLINEARITY] = "not linear: an activation follows every hidden layer"
+    if _gets_logits(run):
+        for kind in (Kind.WRONG_OUTPUT_ACTIVATION, Kind.REDUNDANT_OUTPUT_ACTIVATION):
+            notes[kind] = "not the last activation: the loss takes logits, and gets them"
     if measured(run, "batch").get("coupled_loss") is False:
         notes[Kind.TARGET_SHAPE_BROADCAST] = (
             "not the targets' shape: the loss of a sample depends on no other sample's target"
@@ -73,6 +79,13 @@ def _not_built(run: Run) -> set[Kind]:
     return kinds
 
 
+def _gets_logits(run: Run) -> bool:
+    """Whether the loss was seen to be given the labels and the logits that it takes, one output a class or a single one."""
+    fit = measured(run, "fit")
+    fits = fit.get("takes") == "logits" and fit.get("output_activation") == "linear" and "labels" in fit
+    return fits and fit["loss"] == ("cross_entropy" if fit["outputs"] > 1 else "binary_cross_entropy")
+
+
 def _within(run: Run) -> str | None:
     """The range of the last activation, where the targets are values, not classes, and none lies outside it."""
     target = measured(run, "fit").get("target", {})
@@ -81,10 +94,13 @@ def _within(run: Run) -> str | None:
     return _BOUNDED.get(activation or "") if values and target.get("outside") == 0 else None
 
 
+def _hidden(run: Run) -> list[Site]:
+    """The hidden layers with weights, normalisation aside."""
+    return [site for site in run.sites[:-1] if "weight" in site.parameters and site.kind not in _NORMALISING]
+
+
 def _suited(run: Run) -> bool:
     """Whether every hidden layer is known to end in one of `PASSING`."""
-    hidden = [
-        site for site in run.sites[:-1] if "weight" in site.parameters and site.kind not in _NORMALISING
-    ]
+    hidden = _hidden(run)
     others = any(site.activation not in (None, *PASSING) for site in run.sites[:-1])
     return bool(hidden) and not others and all(site.activation in PASSING for site in hidden)

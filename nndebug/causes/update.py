@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..findings import Cause, Finding, Severity
+from ..rules.first_steps import NO_MULTIPLE
 from .evidence import CHAIN, DYNAMICS, PROOF, Findings, cause, not_applied
 from .vocabulary import Kind
 
@@ -155,7 +156,8 @@ def wrong_update(run: Run, found: Findings) -> Cause | None:
         mistake, parameters = wrong[0].evidence["mistake"], _parameters(wrong)
         kind = Kind.WRONG_UPDATE
         factor = wrong[0].evidence["factor"]
-        sentence = f"The update is wrong: {mistake}. It is {factor:.3g} × what rate and gradient say."
+        times = "" if mistake == NO_MULTIPLE else f" It is {factor:.3g} × what rate and gradient say."
+        sentence = f"The update is wrong: {mistake}.{times}"
     return cause(
         kind,
         _layer(run, parameters),
@@ -195,7 +197,7 @@ def wrong_slope(run: Run, found: Findings) -> Cause | None:
     ratio = slope.evidence["ratio"] if slope and slope.evidence["constant"] else None
     if uphill and (ratio is None or ratio < 0):
         kind, what = Kind.WRONG_GRADIENT_SIGN, "it points uphill"
-    elif ratio is not None:
+    elif ratio is not None and not 0.9 < ratio < 1.1:  # a slip that is so near to 1 is no factor of anybody's
         kind, what = Kind.WRONG_GRADIENT_SCALE, f"it is {ratio:.3g} × the slope of the loss"
     else:
         kind, what = Kind.WRONG_GRADIENT, "the loss changes by another amount along it"

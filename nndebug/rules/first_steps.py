@@ -13,6 +13,7 @@ from ..registry import rule
 from ..run import Run
 from .outcome import severity
 
+NO_MULTIPLE = "no multiple of the right one"
 _UPHILL = "w + rate * gradient"
 _EXACT = 0.01
 """Relative differences below it are rounding (healthy: below 1e-5); mistakes make at least 0.18."""
@@ -304,7 +305,7 @@ def _optimizer(run: Run) -> str:
 def _mistake(run: Run, factor: float, residual: float) -> Mistaken:
     """What the update is, from the factor of the right one that comes nearest to it."""
     if not residual <= _EXACT:
-        return Mistaken("no multiple of the right one", f"{factor:.3g} × the right update at best")
+        return Mistaken(NO_MULTIPLE, f"{factor:.3g} × the right update at best")
     optimizer = run.manifest.get("optimizer", {})
     batch, samples = float(run.manifest.get("batch", 1)), float(run.manifest.get("samples", 1))
     rate = float(optimizer.get("rate", 1.0))
