@@ -24,7 +24,7 @@ FUNCTIONS = {
     "leaky_relu": [F.leaky_relu],
     "elu": [F.elu],
     "gelu": [F.gelu],
-    "silu": [F.silu],
+    "silu": [F.silu, lambda z: z * torch.sigmoid(z), lambda z: z.sigmoid() * z],
     "softmax": [lambda z: z.softmax(dim=1)],
 }
 KEPT = ("relu", "sigmoid", "tanh", "softmax")
@@ -50,6 +50,14 @@ def test_every_way_of_writing_it(kind, function):
         assert not found.values.requires_grad
     else:
         assert found.values is None
+
+
+def test_a_gate_of_another_layer_is_a_sigmoid():
+    hidden, gate = nn.Linear(5, 7), nn.Linear(5, 7)
+    x = torch.randn(4, 5)
+    z, g = hidden(x), gate(x)
+    (found,) = applied((z * torch.sigmoid(g)).sum(), {z.grad_fn: "hidden", g.grad_fn: "gate"})
+    assert (found.site, found.kind) == ("gate", "sigmoid")
 
 
 def test_a_pool_between_leaves_the_channels_where_they_are():

@@ -12,21 +12,20 @@ from typing import Any
 
 from ...recorder import Recorder
 from ...signals import MOVED, RUN
-from .chains import linear
 from .cleared import Cleared
-from .functional import Applied, applied
+from .functional import applied
 from .inputs import Inputs
 from .loop import Loop
 from .losses import Backwards, LossCall, read
-from .modules import activation_of, describe, describe_sites, kind_of, named, own_parameters, plain
+from .modules import activation_of, kind_of, own_parameters, plain
 from .nonfinite import Lost
-from .origins import Origins
 from .others import OtherOptimizers
 from .own_losses import OwnLoss, OwnLosses
 from .ranks import Rank, RankNotes, is_sharded
 from .record import Record
 from .shifts import Shifts
 from .states import States
+from .structure import Structure
 from .targets import Targets
 from .updates import Updates
 
@@ -38,8 +37,6 @@ recorded by its norms."""
 WHOLE, WHOLE_LATER = 5, 100
 """The first two full records, every so many among the dense ones and later have the moments of all that is given, parameters,
 gradients, updates and activations. The others tell them by norms, and have the moments of pre-activations: a third of the cost."""
-OF_THE_MODE = ("batch_norm", "dropout", "dropout1d", "dropout2d", "dropout3d", "alphadropout")
-"""Kinds of modules that compute something else in training than in evaluation."""
 
 
 class TorchAdapter:
@@ -70,13 +67,9 @@ class TorchAdapter:
         self.step, self.epoch, self.seconds = 0, 1, 0.0
         self.targets, self.inputs = Targets(), Inputs()
         self.states = States(torch, recorder, rank)
-        self._modules = dict(named(model))
-        self._order: list[str] = []
-        self._first = ""
-        self._follows: dict[str, str] = {}
-        self._functions: dict[str, str] = {}
+        self.structure = Structure(model)
         self._nodes: dict[Any, str] = {}
-        self._origins, self._shifts = Origins(), Shifts(torch, rank.world if rank else 1)
+        self._shifts = Shifts(torch, rank.world if rank else 1)
         self._cleared, self._losses = Cleared(torch), OwnLosses(torch, model)
         self._rank, self._notes = rank, RankNotes(torch)
         self._record = Record(torch, counts=rank is not None)
@@ -87,10 +80,8 @@ class TorchAdapter:
         self._with_closure = self._failed = False
         self._always: list[Any] = []
         self._once: list[Any] = []
-        self._compiled = any(type(m).__name__ == "OptimizedModule" for m in model.modules())
-        self._has_modes = any(kind_of(part) in OF_THE_MODE for part in self._modules.values())
         # What is dropped or normalised anew each time moves by itself; what is sharded cannot be run by one process.
-        self._shifting = not (self._has_modes or is_sharded(model))
+        self._shifting = not (self.structure.has_modes or is_sharded(model))
 
     # --- on and off -------------------------------------------------------------------------------------------
 
@@ -148,12 +139,13 @@ class TorchAdapter:
         self._saw_batch = False
         if tier is None:
             return
-        for part in (self._notes, self._losses, self._others, self._origins, self._shifts):
+        for part in (self._notes, self._losses, self._others, self.structure, self._shifts):
             part.begin()
         self._nodes = {}
-        if not self._compiled:  # a hook inside would make the compiler compile again
-            for name, module in self._modules.items():
-                if self._is_observed(name, module):
+        if not self.structure.compiled:  # a hook inside would make the compiler compile again
+            again = self._shifting and tier == 1
+            for name, module in self.structure.modules.items():
+                if self.structure.wanted(name) or (again and self._shifts.traceless(module)):
                     observe = self._guarded(lambda m, i, o, n=name: self._on_forward(n, m, i, o))
                     self._once.append(module.register_forward_hook(observe))
         if self.step < UNCLEARED:
@@ -161,12 +153,6 @@ class TorchAdapter:
                 if not hasattr(parameter, "to_local"):  # a sharded one takes no part in the pass itself
                     own = self._guarded(lambda g, n=name, p=parameter: self._cleared.added(n, p, g))
                     self._once.append(parameter.register_hook(own))
-
-    def _is_observed(self, name: str, module: Any) -> bool:
-        if self._first in ("", name):
-            return True
-        again = self._shifting and self._record.tier == 1 and self._shifts.traceless(module)
-        return bool(own_parameters(module) or activation_of(module) or again)
 
     def _disarm(self) -> None:
         for handle in self._once:
@@ -179,22 +165,19 @@ class TorchAdapter:
             return
         self._loop.forward()
         given = next((value for value in inputs if isinstance(value, torch.Tensor)), None)
-        if given is not None:
-            self._first = self._first or name
-            if name == self._first and given.grad_fn is None:  # else it runs once more, on what layers made
-                self._on_data(name, given)
+        if given is not None and self.structure.is_data(name, given):
+            self._on_data(name, given)
         if not isinstance(output, torch.Tensor) or not output.is_floating_point():
             return
-        if name not in self._order:
-            self._order.append(name)
-        maker = self._origins.ran(name, given, output)
-        if given is not None and name == self._order[0]:
+        maker = self.structure.ran(name, given, output)
+        if given is not None and name == self.structure.order[0]:
             self._saw_batch = True
             self.states.window.rows += len(given) if given.ndim else 0
         if self._shifting and record.tier == 1 and given is not None:
             self._shifts.saw(name, module, given, output)
         if activation := activation_of(module):
-            self._on_activation(name, activation, maker, output)
+            if site := self.structure.site_of(name, maker, self.step == 0):
+                self._take_activation(site, activation, output)
         elif own_parameters(module):
             self._ask(name, "preactivation.", output)
             self._nodes[output.grad_fn] = name
@@ -212,26 +195,10 @@ class TorchAdapter:
             self._ask(name, "input.", given)
             self.inputs.saw(given)
 
-    def _on_activation(self, name: str, kind: str, maker: str | None, output: Any) -> None:
-        """An activation counts for the layer that it follows; a module may follow several."""
-        host = maker if maker and own_parameters(self._modules[maker]) else None
-        if host and self.step == 0:
-            self._follows.setdefault(host, name)
-        if host is None and name in self._follows.values():
-            return  # it follows a layer elsewhere, and nothing that is known here
-        self._take_activation(host if host in self._follows else name, kind, output)
-
-    def _on_function(self, found: Applied) -> None:
-        """An activation that is no module counts for the layer that it follows, too; the first step says which it is."""
-        if self.step == 0 and found.site not in self._follows:
-            self._functions.setdefault(found.site, found.kind)
-        if self._functions.get(found.site) == found.kind and found.values is not None:
-            self._take_activation(found.site, found.kind, found.values)
-
     def _take_activation(self, site: str, kind: str, values: Any) -> None:
         if self._record.whole:
             self._record.ask(site, "activation.", values)
-        self.states.activation(site, kind, values.detach(), kind_of(self._modules[site]), self.step)
+        self.states.activation(site, kind, values.detach(), kind_of(self.structure.modules[site]), self.step)
 
     def _ask(self, site: str, prefix: str, tensor: Any) -> None:
         """Asks for moments where this step's row or the state before it is made of them, else whose NaN it would be."""
@@ -262,7 +229,8 @@ class TorchAdapter:
         if due:
             self._losses.take(call)
             for found in applied(root, self._nodes):
-                self._on_function(found)
+                if self.structure.is_activation(found, self.step == 0) and found.values is not None:
+                    self._take_activation(found.site, found.kind, found.values)
             if self._rank:
                 self._notes.backward()
 
@@ -278,9 +246,9 @@ class TorchAdapter:
         if self._record.tier is not None:
             rate = self.optimizers[0].param_groups[0].get("lr", 0.0)
             self._record.values(RUN)["learning_rate"] = float(rate)
-            if self._has_modes or self.step < UNCLEARED:
+            if self.structure.has_modes or self.step < UNCLEARED:
                 # At every record: who evaluates after an epoch may not go back to training.
-                evaluating = self._has_modes and not self.model.training
+                evaluating = self.structure.has_modes and not self.model.training
                 self._record.values(RUN)["replay.evaluating"] = float(evaluating)
             self._updates.begin(self.parameters())
             self._with_closure = with_closure
@@ -326,25 +294,20 @@ class TorchAdapter:
 
     def _write(self, step: int) -> None:
         if step == 0:
-            sites = describe_sites(self.model, self._order, self._follows, self._functions)
-            network = {
-                **self.recorder.run.manifest["network"],
-                "description": describe(self.model, sites, self._order),
-            }
+            sites, description = self.structure.described()
+            network = {**self.recorder.run.manifest["network"], "description": description}
             self.recorder.update_manifest({"sites": [site.to_json() for site in sites], "network": network})
-            if self._order and not self._compiled:
+            if self.structure.order and not self.structure.compiled:
                 observe = self._guarded(lambda _, inputs: self._on_given(inputs))
-                handle = self._modules[self._order[0]].register_forward_pre_hook(observe)
+                handle = self.structure.modules[self.structure.order[0]].register_forward_pre_hook(observe)
                 self._always.append(handle)
                 self._shifts.ours.add(handle.id)
         judged = self.states.judge(step, self.epoch, self._record.moments, self._notes.keys)
-        if (
-            judged and self.targets.doubled
-        ):  # the rest at the end of the epoch: the manifest is written anew each time
+        if judged and self.targets.doubled:  # the rest at the end of the epoch: each time it is written anew
             self.recorder.update_manifest(self.targets.facts())
         self.recorder.step(step, self.epoch, self._record.row)
         loss = self._record.row.get(RUN, {}).get("loss", 0.0)
-        self._lost.judge(step, self.epoch, self._record.moments, loss, self._order)
+        self._lost.judge(step, self.epoch, self._record.moments, loss, self.structure.order)
 
     def _on_given(self, inputs: Any) -> None:
         """Looks at the input of a step that is not recorded."""
@@ -354,10 +317,6 @@ class TorchAdapter:
             if given is not None:
                 self._lost.given(self.step, given)
 
-    def linear(self) -> list[str]:
-        """See `chains.linear`."""
-        return linear(self._modules, self._origins.sources)
-
     def settle(self) -> None:
         """Judges what was seen since the last record: nothing more may come."""
-        self._lost.judge(self.step, self.epoch, {}, 0.0, self._order)
+        self._lost.judge(self.step, self.epoch, {}, 0.0, self.structure.order)

@@ -66,8 +66,22 @@ def applied(root: Any, made: Mapping[Any, str]) -> Iterator[Applied]:
         below = [one for one, _ in getattr(node, "next_functions", ())]
         waiting += below
         kind = KINDS.get(node_name(node))
+        if gate := _own_gate(node, below, made):
+            seen.add(gate)
+            kind, below = "silu", gate.next_functions[0]
         if kind and below and _from_zero(node) and (site := _host(below[0], made)):
             yield Applied(site, kind, _values(node, kind))
+
+
+def _own_gate(node: Any, below: list[Any], made: Mapping[Any, str]) -> Any:
+    """The sigmoid by which a layer's output is multiplied with itself, as SiLU is written by hand; None without one."""
+    if node_name(node) != "MulBackward" or len(below) != 2:
+        return None
+    for gate, given in (below, below[::-1]):
+        is_gate = gate is not None and node_name(gate) == "SigmoidBackward"
+        if is_gate and given in made and made.get(gate.next_functions[0][0]) == made[given]:
+            return gate
+    return None
 
 
 def _from_zero(node: Any) -> bool:

@@ -107,7 +107,7 @@ class TorchWatch(Session):
             data |= self._adapter.targets.scales()
             self._recorder.update_manifest({"input": self._adapter.inputs.extent()})
             fit["data"] = data
-            chain = self._adapter.linear()
+            chain = self._adapter.structure.linear()
             if labels := self._adapter.inputs.labels(self._adapter.targets.classes, bool(chain)):
                 fit["labels"] = labels
             if "fit" in fit:
