@@ -155,6 +155,9 @@ class _Probe:
         # A tenth of the rows as the penalty: with as many features as rows an unpenalised fit is all noise.
         gram[np.diag_indices_from(gram)] += 0.1 * len(self.x) + 1e-6
         self._inverse = np.asarray(np.linalg.inv(gram), np.float32)
+        self._products = self.held_x @ self.x.T if self._few else None
+        # From the targets of the fitted rows to what the probe says of the held-out ones: once for all orders.
+        self._to_held = None if self._products is None else self._products @ self._inverse
 
     def _scaled(self, rows: Array) -> Array:
         values = np.asarray(rows.reshape(len(rows), -1)[:, self._columns], np.float32)
@@ -175,7 +178,10 @@ class _Probe:
         y = np.asarray(self.targets[order[self.fitted]], np.float32)
         held = np.asarray(self.targets[order[self.held]], np.float64)
         centre = y.mean(axis=0)
-        predicted = self.held_x @ self._weights(y - centre) + centre
+        if self._to_held is not None:
+            predicted = self._to_held @ (y - centre) + centre
+        else:
+            predicted = self.held_x @ self._weights(y - centre) + centre
         return self._judged(predicted, held, centre)
 
     def _judged(self, predicted: Array, held: Array, centre: Array) -> dict[str, float]:
@@ -203,7 +209,8 @@ class _Probe:
         """The score of each held-out row's nearest fitted row: it sees what is not linear."""
         if self.x.size > 2_000_000:
             return None
-        distance = (self.x**2).sum(axis=1)[None] - 2 * self.held_x @ self.x.T
+        products = self.held_x @ self.x.T if self._products is None else self._products
+        distance = (self.x**2).sum(axis=1)[None] - 2 * products
         nearest = distance.argmin(axis=1)
         y = np.asarray(self.targets[self.fitted], np.float64)
         held = np.asarray(self.targets[self.held], np.float64)
