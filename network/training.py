@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from .optimizers import Optimizer
 
 Pair = tuple[Array, Array]
 Metric = Callable[[Sequential, Pair], float]
-"""An evaluation of one's own: from the network and (x, y) to the share of right answers."""
+"""An evaluation of one's own: from the network and (x, y) to a number, as the share of right answers."""
 
 TRAIN_SAMPLE = 1000
 """The training loss of an epoch is measured on this many first rows: all of them would cost as much as an epoch."""
@@ -102,7 +103,8 @@ def fit(
     Raises:
         DataError: empty, not finite, or labels out of range.
         ShapeError: x does not fit the first layer, or x and y differ in length.
-        NetworkError: epochs, batch, patience or max_steps is not a positive whole number, or patience without validation.
+        NetworkError: epochs, batch, patience or max_steps is not a positive whole number, or patience without validation;
+            or the metric returned no number.
     """
     _check_counts(epochs, batch, patience, max_steps, validation)
     x, y = prepare(network, train, "training")
@@ -260,7 +262,26 @@ def _evaluation(training: Training, data: Pair) -> Evaluation:
     return (
         found
         if training.metric is None
-        else replace(found, accuracy=float(training.metric(training.network, data)))
+        else replace(found, accuracy=_number(training.metric(training.network, data)))
+    )
+
+
+def _number(given: Any) -> float:
+    """What a metric has returned.
+
+    Raises:
+        NetworkError: it is no number.
+    """
+    try:
+        return float(np.asarray(given).item())
+    except (TypeError, ValueError):
+        what = (
+            f"an array of shape {given.shape}"
+            if isinstance(given, np.ndarray)
+            else f"a {type(given).__name__}"
+        )
+    raise NetworkError(
+        f"the metric returned {what}", help="return one number: np.mean(predictions == labels)"
     )
 
 

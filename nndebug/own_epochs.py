@@ -12,7 +12,7 @@ import numpy as np
 from .adapters.own import Follower, Understood, Wrapped
 from .adapters.own.data import is_set, rows_of
 from .adapters.own.reading import Reader
-from .adapters.own.reported import share_of
+from .adapters.own.reported import number_of
 from .errors import UserError
 from .evaluation.check import EvaluationCheck
 from .evaluation.inputs import compare_inputs
@@ -149,7 +149,12 @@ class OwnEpochs(Watch):
         if pair is None:
             return
         self.network.flat_parameters[...] = self._reader.parameters()
-        value = share_of(returned, self.network, *pair)
+        try:
+            value = number_of(returned, self.network, *pair)
+        except UserError as error:
+            if self.run.manifest.get("classes"):
+                self._trial.no_accuracy(error)
+            return
         if value is None:
             return
         held_out = training.validation
@@ -166,7 +171,10 @@ class OwnEpochs(Watch):
             if not self._knows_all or self._since >= len(training.x) - training.batch:
                 self._end_epoch()
             return
-        self._trial.judge(value, *pair, self._adapter.step, self._adapter.epoch)
+        try:
+            self._trial.judge(value, *pair, self._adapter.step, self._adapter.epoch)
+        except UserError as error:
+            self._trial.no_accuracy(error)
 
     def evaluated(self, value: float, x: Any, y: Any) -> EvaluationCheck | None:
         """As of `Watch`, with x and y as your object's methods take them."""

@@ -125,6 +125,10 @@ class Recorder:
         """
         if self.strict:
             raise error
+        self.tell(message)
+
+    def tell(self, message: str) -> None:
+        """Says once what is not checked, and goes on."""
         if message in self._failures:
             return
         self._failures.add(message)

@@ -169,7 +169,7 @@ class Watch(Session):
         own evaluation, and of the `metric` it is given, by itself.
 
         Args:
-            value: what your evaluation gave, unrounded: a share of 1, or right answers as a whole number.
+            value: what your evaluation gave, unrounded: a share of 1, a percentage, or right answers.
             x: inputs (samples, …).
             y: class numbers (samples,) or one-hot rows (samples, classes).
 
@@ -177,7 +177,7 @@ class Watch(Session):
             The comparison, which prints; None where y are no classes.
 
         Raises:
-            UserError: x and y do not belong together, or value is no share and no count.
+            UserError: x and y do not belong together, or value is none of these.
         """
         return self._trial.judge(value, x, y, self._adapter.step, self._adapter.epoch)
 
@@ -262,24 +262,29 @@ class Watch(Session):
 
     def _epoch(self, result: Any) -> None:
         self._count_time()
+        last = result.epoch == self._epochs
+        number = self._epochs_before + result.epoch
         facts = {
             "train.loss": result.train_loss,
             "train.accuracy": result.train_accuracy,
             "validation.loss": result.validation_loss,
-            "validation.accuracy": result.validation_accuracy,
+            "validation.accuracy": self._share(result.validation_accuracy, number, last),
             "seconds": result.seconds,
         }
         self._last_facts = {name: value for name, value in facts.items() if value is not None}
-        last = result.epoch == self._epochs
-        number = self._epochs_before + result.epoch
         self._adapter.end_epoch(number, self._last_facts, last)
-        self._recorder.guard(
-            "the trial of the evaluation",
-            lambda: self._trial.epoch(result.validation_accuracy, self._adapter.step, number, last),
-            lambda: None,
-        )
         self._conclude("running", draw=not last)  # after the last one, the end of the training draws
         self._started = time.perf_counter()
+
+    def _share(self, reported: float | None, number: int, last: bool) -> float | None:
+        """What the evaluation reports, put on trial, as a share; None where it is no accuracy, or the trial failed."""
+        shares: list[float | None] = [None]
+        self._recorder.guard(
+            "the trial of the evaluation",
+            lambda: shares.append(self._trial.epoch(reported, self._adapter.step, number, last)),
+            lambda: None,
+        )
+        return shares[-1]
 
     def _end(self, training: Any) -> None:
         self._count_time()

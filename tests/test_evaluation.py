@@ -21,6 +21,7 @@ from network import (
     fit,
 )
 from network.data import load_digits
+from network.errors import NetworkError
 from nndebug.errors import UserError
 from nndebug.evaluation import check_accuracy
 from nndebug.evaluation.inputs import compare_inputs
@@ -124,11 +125,13 @@ def test_the_mistake_behind_a_number_is_the_first_named(trained, mistake):
         mistake == "argmax_flattened"
     ):  # of all outputs at once: some index beyond the classes, unless the first row wins
         value = np.mean(outputs.argmax() == y)
-    found = judge(trained, value)
-    assert not found
-    zero = value == 0  # what gives 0 is given by several
-    names = [m.name for m in found.mistakes]
-    assert mistake in names if zero else names[0] == mistake, (value, found.accuracy, names)
+    for unit, number in (("share", value), ("percent", 100 * value), ("count", len(y) * value)):
+        found = judge(trained, number)
+        assert not found and found.value == pytest.approx(value)
+        zero = value == 0  # what gives 0 is given by several
+        names = [m.name for m in found.mistakes]
+        assert mistake in names if zero else names[0] == mistake, (number, found.accuracy, names)
+        assert zero or found.unit == unit
 
 
 def test_max_in_place_of_argmax_is_among_those_that_give_0(trained):
@@ -161,6 +164,62 @@ class TestRight:
             assert found and not found.mistakes
         assert found.accuracy == right / len(y)
 
+    def test_it_is_right_as_percentage_and_says_so_in_the_unit_of_the_number(self, trained):
+        y, outputs = trained.y, trained.outputs
+        right = int(np.sum(outputs.argmax(axis=1) == y))
+        said = {
+            right: f"it says {right} of 347, as the accuracy is",
+            float(right): f"it says {right} of 347, as the accuracy is",
+            100 * right / 347: f"it says {100 * right / 347:.2f} %, as the accuracy is",
+            right / 347: f"it says {right / 347:.6g}, as the accuracy is",
+            (right + 1) / 347: f"the accuracy is {right / 347:.6g} ({right} of 347)",
+        }
+        for value, words in said.items():
+            found = judge(trained, value)
+            assert found and str(found) == f"○ Your evaluation is right: {words}."
+
+    @pytest.mark.parametrize(
+        ("value", "right"),
+        [(97.2, True), (97.23, True), (97.0, True), (0.972, True), (97.1, False), (97.24, False), (96.0, False), (0.971, False)],
+    )  # fmt: skip
+    def test_a_percentage_may_be_rounded(self, value, right):
+        """9,723 of 10,000: more than a sample is lost by rounding to one decimal."""
+        labels = np.zeros(100_000, int)
+        outputs = np.zeros((100_000, 2))
+        outputs[:2_770, 1] = 1
+        assert bool(check_accuracy(value, outputs, labels)) is right
+
+    def test_a_share_of_few_digits_is_no_rounding(self):
+        outputs = np.zeros((100_000, 2))
+        outputs[:48_000, 1] = 1
+        assert not check_accuracy(0.5, outputs, np.zeros(100_000, int))
+
+    @pytest.mark.parametrize(
+        ("rights", "samples", "value", "unit", "right"),
+        [
+            (1, 1, 1.0, "share", True),
+            (1, 1, 1, "count", True),
+            (1, 1, 100.0, "percent", True),
+            (0, 1, 0, "share", True),
+            (0, 300, 0, "share", True),
+            (1, 300, 1, "count", True),
+            (1, 300, 1.0, "count", True),  # what fits exactly is no coincidence
+            (300, 300, 1, "share", True),
+            (300, 300, 1.0, "share", True),
+            (3, 300, 1.0, "percent", True),
+            (200, 300, 1, "count", False),
+            (200, 300, 1.0, "share", False),
+            (50, 100, 50.0, "count", True),
+            (50, 200, 50, "count", True),
+            (50, 200, 25, "percent", True),
+        ],
+    )
+    def test_boundaries_between_the_units(self, rights, samples, value, unit, right):
+        outputs = np.zeros((samples, 3))
+        outputs[:rights, 2] = outputs[rights:, 1] = 1
+        found = check_accuracy(value, outputs, np.full(samples, 2))
+        assert (found.unit, bool(found)) == (unit, right)
+
     def test_two_samples_off_are_wrong(self, trained):
         y, outputs = trained.y, trained.outputs
         assert not judge(trained, (np.sum(outputs.argmax(axis=1) == y) - 2) / len(y))
@@ -191,7 +250,10 @@ def test_it_prints_what_the_line_should_be(trained):
 @pytest.mark.parametrize(
     ("value", "outputs", "labels", "message"),
     [
-        (95.0, np.ones((3, 2)), [0, 1, 1], "no share of 1"),
+        (100.1, np.ones((3, 2)), [0, 1, 1], "no share of 1"),
+        (301, np.ones((300, 2)), [0, 1, 1] * 100, "no count of 300 samples"),
+        (np.ones(3), np.ones((3, 2)), [0, 1, 1], r"an array of shape \(3,\) is no number"),
+        (float("inf"), np.ones((3, 2)), [0, 1, 1], "no share of 1"),
         (-0.1, np.ones((3, 2)), [0, 1, 1], "no share of 1"),
         (float("nan"), np.ones((3, 2)), [0, 1, 1], "no share of 1"),
         ("high", np.ones((3, 2)), [0, 1, 1], "no number"),
@@ -233,6 +295,64 @@ class TestWatched:
         assert [f.evidence["mistake"] for f in watching.result.findings if f.code == "NND602"] == [
             "argmax_of_label"
         ]
+
+    @pytest.mark.parametrize(("times", "words"), [(100, "9.19 %"), ("samples", "33 of 359")])
+    def test_a_wrong_metric_is_named_in_its_own_unit(self, times, words):
+        def metric(net, data):
+            share = np.mean(net.twin().forward(data[0]).argmax(axis=1) == 0)
+            return share * (len(data[0]) if times == "samples" else times)
+
+        watching = self.train(metric)
+        said = next(f for f in watching.result.findings if f.code == "NND601")
+        assert f"the evaluation says {words} at step 432; the accuracy is " in said.message, said.message
+        assert said.message.count("359") == (2 if times == "samples" else 1)
+        named = next(f for f in watching.result.findings if f.code == "NND602")
+        assert named.evidence["mistake"] == "argmax_of_label" and words in named.message
+        assert watching.result.causes[0].kind == "wrong_metric"
+
+    @pytest.mark.parametrize("unit", ["percent", "rounded percent", "count"])
+    def test_a_right_metric_is_right_in_any_unit_and_recorded_as_a_share(self, unit):
+        say = {
+            "percent": lambda right, n: 100.0 * right / n,
+            "rounded percent": lambda right, n: round(100.0 * right / n, 1),
+            "count": lambda right, n: int(right),
+        }[unit]
+        watching = self.train(
+            lambda net, data: say(np.sum(net.twin().forward(data[0]).argmax(axis=1) == data[1]), len(data[1]))
+        )
+        assert watching.result and not [f for f in watching.result.findings if f.code in ("NND601", "NND902")]
+        reported, true = (
+            watching.run.series(name) for name in ("validation.accuracy", "evaluation.accuracy")
+        )
+        assert len(reported) == 3 and reported.values[-1] == pytest.approx(true.last, abs=6e-4)
+        assert all(0.5 < value <= 1 for value in reported.values)
+        assert [e["unit"] for e in watching.run.events if e["event"] == "evaluation"] == [
+            unit.split()[-1]
+        ] * 2
+
+    @pytest.mark.parametrize(
+        ("metric", "words"),
+        [
+            (lambda net, data: 360, "no count of 359 samples"),
+            (lambda net, data: -3.2, "no share of 1"),
+            (lambda net, data: float("nan"), "no share of 1"),
+            (lambda net, data: np.mean(net.loss.per_sample(net.twin().forward(data[0]), data[1])), "the mean loss"),
+        ],
+    )  # fmt: skip
+    def test_what_is_no_accuracy_is_told_once_and_all_else_goes_on(self, metric, words):
+        with pytest.warns(RuntimeWarning, match=words) as told:
+            watching = self.train(metric)
+        (said,) = [str(w.message) for w in told]
+        assert "switched off" not in said and "\n" not in said
+        codes = [f.code for f in watching.result.findings]
+        assert codes.count("NND902") == 1 and "NND601" not in codes and watching.result
+        assert not watching.run.has("evaluation.accuracy")
+        assert len(watching.run.series("validation.loss")) == 3
+
+    def test_a_metric_that_returns_no_number_is_refused_by_the_training(self):
+        with pytest.raises(NetworkError, match=r"the metric returned an array of shape \(3,\)") as refused:
+            self.train(lambda net, data: np.ones(3))
+        assert refused.value.help
 
     def test_weights_of_the_epoch_before(self):
         kept = []

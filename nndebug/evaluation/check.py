@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from ..errors import UserError
 from ..signals import Array
+from ..wording import right_answers
 from .capture import Capture
 from .mistakes import MISTAKES
+from .number import Said, Unit, readings
 
 SLACK = 1.0
 """Samples by which a number may differ: ties are broken one way or the other."""
@@ -27,7 +28,7 @@ class Replayed:
         name: in snake_case.
         meaning: what is done wrong, in words.
         formula: the line of code that does it.
-        value: the number that it gives.
+        value: the share that it gives.
         exact: whether that is the user's number to the last digit; else it is near, within chance.
     """
 
@@ -43,13 +44,15 @@ class EvaluationCheck:
     """An evaluation compared with the accuracy of the same outputs and labels. Truthy where the number is right.
 
     Attributes:
-        value: the number under test.
+        value: the number under test, as a share.
         accuracy: right answers as a share of the samples.
         samples: how many.
         mistakes: those that give the number, the likeliest first; empty where it is right, or nothing explains it.
         predicted: times that each class was predicted.
         right: right answers by class of the label.
         labels: samples of each class.
+        unit: what the number was given in.
+        rounding: share by which it may differ because it was rounded.
     """
 
     value: float
@@ -59,21 +62,33 @@ class EvaluationCheck:
     predicted: tuple[int, ...] = ()
     right: tuple[int, ...] = ()
     labels: tuple[int, ...] = ()
+    unit: Unit = Unit.SHARE
+    rounding: float = 0.0
 
     def __bool__(self) -> bool:
-        return abs(self.value - self.accuracy) * self.samples <= SLACK + EXACT
+        return (
+            abs(self.value - self.accuracy) * self.samples <= max(SLACK, self.rounding * self.samples) + EXACT
+        )
+
+    def _words(self, share: float) -> str:
+        """A share in the unit of the number."""
+        return f"{share:.6g}" if self.unit is Unit.SHARE else right_answers(share, self.samples, self.unit)
 
     def __str__(self) -> str:
-        true = f"{self.accuracy:.6g} ({round(self.accuracy * self.samples):,} of {self.samples:,})"
+        said, true = self._words(self.value), self._words(self.accuracy)
+        same = said == true
+        if self.unit is not Unit.COUNT:
+            true += f" ({right_answers(self.accuracy, self.samples, Unit.COUNT)})"
         if self:
-            return f"○ Your evaluation is right: the accuracy is {true}."
-        lines = [f"▲ Your evaluation gives {self.value:.6g}; the accuracy is {true}."]
+            as_it_is = f"it says {said}, as the accuracy is" if same else f"the accuracy is {true}"
+            return f"○ Your evaluation is right: {as_it_is}."
+        lines = [f"▲ Your evaluation gives {said}; the accuracy is {true}."]
         if not self.mistakes:
             return f"{lines[0]}\n  No known mistake gives your number: compare the two computations line by line."
         exact = (
             "exactly your number"
             if self.mistakes[0].exact
-            else f"about your number ({self.mistakes[0].value:.4g})"
+            else f"about your number ({self._words(self.mistakes[0].value)})"
         )
         lines.append(f"  This gives {exact}:")
         for mistake in self.mistakes[:3]:
@@ -89,6 +104,8 @@ class EvaluationCheck:
             "predicted": list(self.predicted),
             "right": list(self.right),
             "labels": list(self.labels),
+            "unit": self.unit.value,
+            "rounding": self.rounding,
         }
 
 
@@ -106,7 +123,8 @@ def check_accuracy(
     """Compares the number that your evaluation gave with the accuracy, and names the mistake that gives it.
 
     Args:
-        value: the number, unrounded: a share of 1, or the right answers as a whole number.
+        value: the number, unrounded: a share of 1, a percentage, or the right answers. Which one is found out: of 97 of 200
+            samples it is what the accuracy, or a mistake, gives exactly.
         outputs: what the network says of every sample (samples, classes), or (samples,) or (samples, 1) for two classes.
         labels: class numbers (samples,), or one-hot (samples, classes).
         inputs: (samples, …); needed to see an argmax of the inputs.
@@ -116,27 +134,48 @@ def check_accuracy(
         threshold: of a single output.
 
     Raises:
-        UserError: the shapes do not belong together, there are no samples, or the value is no share and no count.
+        UserError: the shapes do not belong together, there are no samples, or the value is no share, no percentage and no count.
     """
-    capture = Capture.of(outputs, labels, inputs, network, earlier or {}, counts or {}, threshold)
-    samples, share = capture.samples, _share(value, capture.samples)
+    return compare(
+        value, Capture.of(outputs, labels, inputs, network, earlier or {}, counts or {}, threshold)
+    )
+
+
+def compare(value: Any, capture: Capture, first: Unit | None = None) -> EvaluationCheck:
+    """`check_accuracy` of what is captured; `first` is the unit of earlier numbers."""
+    likeliest, *others = readings(value, capture.samples, first)
     right = capture.predictions == capture.labels
     classes = max(capture.classes, int(capture.labels.max()) + 1)
     result = EvaluationCheck(
-        share,
+        likeliest.share,
         float(np.mean(right)),
-        samples,
+        capture.samples,
         predicted=_counts(capture.predictions, classes),
         right=_counts(capture.labels[right], classes),
         labels=_counts(capture.labels, classes),
     )
-    if result:
-        return result
-    found = sorted(_replay(capture, share), key=lambda mistake: not mistake.exact)
-    return replace(result, mistakes=tuple(found))
+    # A number in a unit that is less likely is no coincidence only where it fits exactly.
+    if found := _in(result, likeliest):
+        return found
+    for said in others:
+        if abs(said.share - result.accuracy) * capture.samples <= EXACT:
+            return _in(result, said)
+    candidates = [(said, _replay(capture, said.share)) for said in (likeliest, *others)]
+    for said, mistakes in candidates:
+        if any(mistake.exact for mistake in mistakes):
+            return replace(_in(result, said), mistakes=mistakes)
+    if likeliest.unit is Unit.SHARE:
+        candidates = candidates[:1]
+    said, mistakes = next((pair for pair in candidates if pair[1]), candidates[0])
+    return replace(_in(result, said), mistakes=mistakes)
 
 
-def _replay(capture: Capture, share: float) -> Sequence[Replayed]:
+def _in(result: EvaluationCheck, said: Said) -> EvaluationCheck:
+    return replace(result, value=said.share, unit=said.unit, rounding=said.rounding)
+
+
+def _replay(capture: Capture, share: float) -> tuple[Replayed, ...]:
+    """The mistakes that give this share, the exact ones first."""
     found = []
     for mistake in MISTAKES:
         with np.errstate(all="ignore"):
@@ -147,25 +186,8 @@ def _replay(capture: Capture, share: float) -> Sequence[Replayed]:
                 formula = candidate.formula or mistake.formula
                 found.append(Replayed(mistake.name, mistake.meaning, formula, candidate.value, near <= EXACT))
                 break
-    return found
+    return tuple(sorted(found, key=lambda mistake: not mistake.exact))
 
 
 def _counts(classes: Array, length: int) -> tuple[int, ...]:
     return tuple(np.bincount(classes, minlength=length).tolist())
-
-
-def _share(value: float, samples: int) -> float:
-    if isinstance(value, (int, np.integer)) and not isinstance(value, bool) and 1 < value <= samples:
-        return int(value) / samples
-    try:
-        share = float(value)
-    except (TypeError, ValueError):
-        raise UserError(
-            f"the value {value!r} is no number", help="give what your evaluation returned"
-        ) from None
-    if not 0 <= share <= 1:
-        hint = (
-            f"give {share / 100:g}" if 1 < share <= 100 else "give the right answers divided by the samples"
-        )
-        raise UserError(f"the value {value} is no share of 1 and no count of {samples} samples", help=hint)
-    return share

@@ -9,7 +9,7 @@ from typing import Any
 from ..findings import Severity, Symptom
 from ..registry import rule
 from ..run import Run
-from ..wording import percent
+from ..wording import percent, right_answers
 from .outcome import LEARNED, severity
 
 
@@ -19,7 +19,13 @@ def last_trial(run: Run) -> dict[str, Any] | None:
 
 
 def _wrong(trial: dict[str, Any], slack: float) -> bool:
+    slack = max(slack, trial.get("rounding", 0.0) * trial["samples"])
     return bool(abs(trial["value"] - trial["accuracy"]) * trial["samples"] > slack + 1e-6)
+
+
+def _words(trial: dict[str, Any], name: str) -> str:
+    """The value or the accuracy in the unit that the evaluation gives."""
+    return right_answers(trial[name], trial["samples"], trial.get("unit", "share"))
 
 
 def _since(run: Run, last: dict[str, Any], slack: float) -> tuple[int, str]:
@@ -34,7 +40,8 @@ def metric_wrong(run: Run, *, slack: float = 1.0) -> Iterator[Symptom]:
     """The number that the evaluation reports is not the accuracy.
 
     What it measures: the reported number against the right answers counted anew from the network's outputs and the
-    labels, in evaluation mode, after the first and the last epoch; off by more than one sample.
+    labels, in evaluation mode, after the first and the last epoch; off by more than one sample, and by more than it was rounded.
+    The number may be a share, a percentage or a count of right answers.
 
     Why it matters: a wrong ruler makes a good network look broken and a broken one look good. Three of the usual
     mistakes print a steady 10 % while the network learns.
@@ -49,17 +56,20 @@ def metric_wrong(run: Run, *, slack: float = 1.0) -> Iterator[Symptom]:
     if trial is None or not _wrong(trial, slack):
         return
     since, at = _since(run, trial, slack)
-    samples, right = trial["samples"], round(trial["accuracy"] * trial["samples"])
+    counted = right_answers(trial["accuracy"], trial["samples"], "count")
+    accuracy = _words(trial, "accuracy")
+    true = counted if accuracy == counted else f"{accuracy} ({counted})"
     yield Symptom(
         "run",
-        f"the evaluation says {percent(trial['value'], 2)}{at}; the accuracy is {percent(trial['accuracy'], 2)} ({right:,} of {samples:,})",
+        f"the evaluation says {_words(trial, 'value')}{at}; the accuracy is {true}",
         Severity.ERROR,
         first_step=since,
         last_step=run.steps,
         evidence={
             "reported": trial["value"],
             "accuracy": trial["accuracy"],
-            "samples": samples,
+            "samples": trial["samples"],
+            "unit": trial.get("unit", "share"),
             "series": [
                 {"name": "evaluation.reported", "site": "run"},
                 {"name": "evaluation.accuracy", "site": "run"},
@@ -102,7 +112,7 @@ def metric_mistake_named(run: Run, *, slack: float = 1.0) -> Iterator[Symptom]:
     )
     yield Symptom(
         "run",
-        f"{first['meaning']} gives {exactly} the reported {percent(trial['value'], 2)}{at}: {first['formula']}{also}",
+        f"{first['meaning']} gives {exactly} the reported {_words(trial, 'value')}{at}: {first['formula']}{also}",
         Severity.ERROR,
         first_step=since,
         last_step=run.steps,

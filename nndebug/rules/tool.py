@@ -31,8 +31,8 @@ def unused_suppression(run: Run, *, unused: tuple[str, ...] = ()) -> Iterator[Sy
 def not_checked(run: Run) -> Iterator[Symptom]:
     """Something could not be recorded, so rules have not looked at it.
 
-    What it measures: failures inside the diagnostics, rows of the run folder that could not be read, a training that
-    ended without a single recorded step or file of an epoch, and a run whose training data never became known (so that no state was
+    What it measures: failures inside the diagnostics, an evaluation that gives no accuracy, rows of the run folder that
+    could not be read, a training that ended without a single recorded step or file of an epoch, and a run whose training data never became known (so that no state was
     judged on a probe).
 
     Why it matters: silence must not read as health.

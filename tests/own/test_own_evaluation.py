@@ -1,5 +1,7 @@
 """The evaluation of a class of one's own on trial, and its preflight."""
 
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 
@@ -53,6 +55,23 @@ SAID = {
 }
 
 
+@pytest.mark.parametrize("times", ["percent", "one too many", "array"])
+def test_a_wrong_number_is_told_whatever_its_form(times):
+    def evaluate(self, test_data):
+        right = sum(int(np.argmax(self.feedforward(x)) == 0) for x, _ in test_data)
+        return {"percent": 100 * right / 300, "one too many": 301, "array": np.ones(2)}[times]
+
+    if times == "percent":
+        watching, _, _ = trained(evaluate)
+        named = [f.evidence["mistake"] for f in watching.result.findings if f.code == "NND602"]
+        assert named == ["argmax_of_label"]
+        return
+    with pytest.warns(RuntimeWarning, match="is not compared with the accuracy") as told:
+        watching, _, _ = trained(evaluate)
+    assert len(told) == 1 and watching.run.steps == 140
+    assert [f.code for f in watching.result.findings].count("NND902") == 1
+
+
 @pytest.mark.parametrize("form", SAID)
 def test_a_right_evaluation_is_recounted_whatever_its_form(form):
     say = SAID[form]
@@ -65,7 +84,8 @@ def test_a_right_evaluation_is_recounted_whatever_its_form(form):
             )
         return say(sum(int(np.argmax(o) == y) for o, (_, y) in zip(out, test_data)), len(test_data))
 
-    watching, net, test = trained(evaluate)
+    with pytest.warns(RuntimeWarning, match="is the loss") if say is None else nullcontext():
+        watching, net, test = trained(evaluate)
     run = watching.run
     assert not [f for f in watching.result.findings if f.code.startswith("NND6")]
     true = np.mean([np.argmax(net.feedforward(x)) == y for x, y in test])

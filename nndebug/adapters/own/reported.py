@@ -1,4 +1,4 @@
-"""What an evaluation of one's own has returned, as a share of right answers; or that it says something else."""
+"""The number of right answers, in whatever unit, in what an evaluation of one's own has returned."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ...errors import UserError
 from ...gradcheck.own.losses import KNOWN, encoded
 from ...signals import Array
 
@@ -13,30 +14,42 @@ SAME = 1e-6
 """A number this near to the mean of a known loss, relative to it, is a loss and no accuracy."""
 
 
-def share_of(returned: Any, network: Any, x: Array, y: Array) -> float | None:
-    """The share that this says, None if it is no number, or a loss.
+def number_of(returned: Any, network: Any, x: Array, y: Array) -> float | None:
+    """The number that is no loss; None where nothing was returned.
 
     Args:
         returned: a share, a count, or a percentage; of a pair (loss, accuracy) the one that is no loss.
         network: whose outputs are judged, at its parameters of now.
         x, y: rows of what was evaluated.
+
+    Raises:
+        UserError: it is no number, or nothing but a loss.
     """
-    losses = _losses(network, x, y)
+    if returned is None:
+        return None
     given = list(returned) if isinstance(returned, tuple | list) else [returned]
-    numbers = [v for v in given if isinstance(v, int | float | np.number) and not isinstance(v, bool)]
-    if len(numbers) != len(given) or len(numbers) > 2:
-        return None
+    numbers = [number for v in given if (number := _number(v)) is not None]
+    if len(numbers) != len(given) or not 1 <= len(numbers) <= 2:
+        what = (
+            f"an array of shape {returned.shape}"
+            if isinstance(returned, np.ndarray)
+            else f"a {type(returned).__name__}"
+        )
+        raise UserError(f"it returned {what}", help="return one number")
+    losses = _losses(network, x, y)
     left = [v for v in numbers if not any(abs(v - loss) <= SAME * abs(loss) for loss in losses)]
-    if len(left) != 1 or len(left) < len(numbers) - 1 or not np.isfinite(left[0]):
-        return None
-    value, count = left[0], len(x)
-    if isinstance(value, int | np.integer):
-        return int(value) / count if 0 <= value <= count else None
-    if 0 <= value <= 1:
-        return float(value)
-    if value <= 100 and not float(value).is_integer():
-        return float(value) / 100
-    return float(value) / count if value <= count else None
+    if not left:
+        raise UserError(f"{numbers[0]:.6g} is the loss", help="return the right answers")
+    if len(left) > 1:
+        raise UserError("it returned two numbers, neither of them the loss", help="return one number")
+    return left[0]
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, np.ndarray) and value.size == 1:
+        value = value.item()
+    known = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+    return value if known else None
 
 
 def _losses(network: Any, x: Array, y: Array) -> list[float]:
