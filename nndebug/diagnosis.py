@@ -37,6 +37,8 @@ LIKELY = 0.5
 """A first cause that is less certain is more likely wrong than right: its sentence begins with what was found."""
 _PACE = ("NND306", "NND509")
 """What rules say of how evenly and how far the loss fell."""
+FAINT = 0.25
+"""A first cause that is less certain than this is not in the verdict: where several are as likely, one of them would mislead."""
 WORTH_NAMING = 0.05
 """A cause that is less certain is named only if there is no other."""
 
@@ -152,7 +154,7 @@ def _guess(meaning: str, follows: bool, certainty: float, findings: Sequence[Fin
         return f"Or perhaps: {meaning}."
     if certainty >= LIKELY or all(f.severity is Severity.INFO for f in findings):
         return f"The likeliest cause: {meaning}."
-    rest = f" No cause is sure; the likeliest: {meaning}."
+    rest = f" No cause is sure; the likeliest: {meaning}." if certainty >= FAINT else " No cause is sure."
     return textwrap.shorten(f"{told(gravest(findings))}.", 200 - len(rest), placeholder=" …") + rest
 
 

@@ -263,6 +263,25 @@ def test_a_guess_that_is_more_likely_wrong_than_right_begins_with_what_was_found
     assert verdict(0.49, wordy).startswith("hidden1: word word")
 
 
+@pytest.mark.parametrize(
+    ("certainty", "ends"),
+    [
+        (0.26, "No cause is sure; the likeliest: a batch size that does not suit."),
+        (0.24, "No cause is sure."),
+    ],
+)
+def test_one_of_several_that_are_as_likely_is_not_in_the_verdict(certainty, ends):
+    others = ("lr_too_low", "wrong_loss", "lr_too_high", "missing_layer", "too_few_epochs")
+    scores = {"wrong_batch_size": 0.0, HEALTHY: -99.0} | dict.fromkeys(
+        others, math.log((1 - certainty) / certainty / 5)
+    )
+    causes, verdict, _ = diagnose(
+        full_run(), [finding("NND304")], Table(scores, {kind: {} for kind in scores})
+    )
+    assert causes[0].kind == "wrong_batch_size" and causes[0].certainty == pytest.approx(certainty)
+    assert verdict == f"NND304 fired. {ends}"
+
+
 def test_what_looks_so_by_itself_comes_first_and_is_less_sure_where_the_table_disagrees():
     table = {"lr_too_high": 0.1, "wrong_batch_size": 0.8, HEALTHY: 0.1}
     ranked = ranking({"lr_too_high": 0.95}, table)
