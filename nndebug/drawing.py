@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 SHARE = 0.05
 """Of the time since the run began; what would cost more waits for a later epoch."""
 
-MOST_PICTURES = 100
-"""Drawn after the training; of more epochs that have none, so many evenly chosen ones."""
+MOST_PICTURES = 10
+"""Drawn after the training; of more epochs that have none, those whose number is a power of two: 1, 2, 4, 8 …"""
 
 _TOLD = 2.0  # seconds of drawing after which a bar and a line say what takes so long
 
@@ -67,11 +67,11 @@ class Drawing:
         self.seconds += time.perf_counter() - started
 
     def finish(self, result: CheckResult | None, complete: bool = True) -> None:
-        """Writes the last page and its picture, and the pictures that there was no time for.
+        """Writes the last page and its picture, and pictures of epochs that there was no time for.
 
         Args:
             result: the last check.
-            complete: draw all pictures; else only the last one, for somebody who has interrupted the training.
+            complete: draw pictures of earlier epochs too; else only the last one, for somebody who has interrupted the training.
         """
         if result is None:
             return
@@ -82,8 +82,7 @@ class Drawing:
             self._picture(self._run, result, number)
             missing = [m for m in self._missing if m != number] if complete else []
             if len(missing) > MOST_PICTURES:
-                chosen = np.linspace(0, len(missing) - 1, MOST_PICTURES).round().astype(int)
-                missing = [missing[i] for i in chosen]
+                missing = [m for m in missing if m.bit_count() == 1]
             self._missing = []
             each = time.perf_counter() - started
             for epoch in _bar(missing, each * len(missing)):

@@ -60,7 +60,7 @@ def watch(
         name: name of the run; the folder's name if None.
         report: write `report.html` into the folder after an epoch, where that costs at most a 20th of the time so far,
             and at the end.
-        png: draw a picture of every epoch beside it, likewise; those that are missing are drawn at the end.
+        png: draw pictures of epochs beside it, likewise; of more than ten that are missing at the end, 1, 2, 4, 8 … are drawn.
         strict: raise what fails inside the diagnostics, for tests.
         preflight: measure on copies, before the first step and within about a second, whether the parts fit, the
             labels belong to the inputs and the network can learn at all; a number is another budget in seconds.

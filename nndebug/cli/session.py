@@ -38,7 +38,7 @@ def train(
         data_dir: folder of data that is read from files.
         quiet: print nothing while it trains.
         preflight: look at network and data before the first step.
-        png: draw a picture of every epoch beside the report.
+        png: draw pictures of epochs beside the report.
         title: a line for stderr once the run folder stands, so that a refusal has nothing above it.
 
     Returns:
