@@ -23,6 +23,7 @@ import numpy as np
 
 import nndebug
 from network import fit
+from nndebug.errors import did_you_mean
 from nndebug.faults import FAMILIES, FAULTS, Fault
 
 BUDGET = 10.0
@@ -72,7 +73,12 @@ def twin(fault: Fault, seed: int, preflight: bool) -> dict[str, Any]:
     return {"fault": fault.name, "seed": seed, "clean": bool(found), "verdict": found.verdict}
 
 
-def main() -> None:
+def refused(what: str, help: str) -> int:
+    print(f"error: {what}\nhelp: {help}", file=sys.stderr)
+    return 2
+
+
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--only", default="", help="names, separated by commas")
@@ -82,6 +88,10 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write every single result")
     arguments = parser.parse_args()
     names = [name for name in arguments.only.split(",") if name] or list(FAULTS)
+    if unknown := [name for name in names if name not in FAULTS]:
+        return refused(f"there is no fault {unknown[0]!r}", did_you_mean(unknown[0], FAULTS))
+    if arguments.seeds < 1:
+        return refused(f"--seeds is {arguments.seeds}", "train each fault at least once")
     seeds, preflight = range(arguments.seeds), not arguments.no_preflight
     started, rows, twins = time.process_time(), [], []
     settings: dict[str, dict[str, Any]] = {}
@@ -122,7 +132,8 @@ def main() -> None:
         print(f"    {row['fault']}, seed {row['seed']}: {row['verdict']}")
     if arguments.json:
         arguments.json.write_text(json.dumps({"faults": rows, "twins": twins}, indent=1), "utf-8")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

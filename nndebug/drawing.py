@@ -106,7 +106,12 @@ class Drawing:
     def _picture(self, run: Run, result: CheckResult, number: int) -> None:
         from .report import build, figures
 
-        figures.dashboard(build(run, result), self._folder / f"epoch-{number:04d}.png")
+        figures.dashboard(build(run, result), picture(self._folder, number))
+
+
+def picture(folder: Path, epoch: int) -> Path:
+    """The file of an epoch's picture."""
+    return folder / f"epoch-{epoch:04d}.png"
 
 
 def _bar(epochs: list[int], seconds: float) -> Iterable[int]:

@@ -64,8 +64,9 @@ class Session:
         self._status = "finished"
         self._started: float | None = None
         self._training_seconds = 0.0
-        named = name or (self._folder.name if self._folder else "run")
-        self._recorder = Recorder(folder, {**_origin(), **manifest, "name": named}, schedule, strict)
+        named = name or (self._folder.resolve().name if self._folder else "")
+        known = {**_origin(), **manifest, **({"name": named} if named else {})}
+        self._recorder = Recorder(folder, known, schedule, strict)
         self._drawing = Drawing(self.run, self._folder, png) if report and self._folder is not None else None
         self._open = True
 

@@ -35,3 +35,26 @@ def test_a_benchmark_starts(tmp_path, name, way):
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert ("--seeds" if name in ("planted", "first_steps_margins") else "--rounds") in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--only", "dead-relu,argmni"], ["error: there is no fault 'dead-relu'", "help: "]),
+        (["--only", "argmni"], ["error: there is no fault 'argmni'", "help: did you mean 'argmin'?"]),
+        (["--seeds", "0"], ["error: --seeds is 0", "help: "]),
+    ],
+)
+def test_planted_refuses_what_it_cannot_train(words, said):
+    if not (ROOT / "benchmarks").exists():
+        pytest.skip("the benchmarks are not part of the source distribution")
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.planted", *words],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    lines = done.stderr.splitlines()
+    assert (done.returncode, done.stdout, len(lines)) == (2, "", 2)
+    assert all(line.startswith(start) for line, start in zip(lines, said))

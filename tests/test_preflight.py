@@ -149,8 +149,11 @@ def test_a_network_for_one_batch_size_is_judged_all_the_same():
 
 def test_it_refuses_what_has_no_layers_and_rows_that_do_not_match():
     x, y = data()
-    with pytest.raises(UserError, match="a dict before training: it has no layers"):
+    with pytest.raises(UserError, match="a dict before training: it has no layers") as refused:
         nndebug.preflight({}, x, y)
+    assert (
+        "nndebug.watch(net, preflight=True)" in refused.value.help
+    )  # tests/own/test_own_evaluation.py: it does run
     with pytest.raises(UserError, match="x has 200 rows and y has 199"):
         nndebug.preflight(make(), x, y[1:])
 

@@ -17,7 +17,7 @@ from .common import (
     quoted,
     show,
 )
-from .trying import add_trials, tried_or_told
+from .trying import add_trials, drawn_again, tried_or_told
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -51,6 +51,7 @@ def run(args: argparse.Namespace) -> int:
     known = baseline.read(args.baseline) if args.baseline else None
     if args.trials:
         tried_or_told(recorded, args.trials, args.data_dir)
+        drawn_again(recorded, check(recorded, settings=load()))
     result = check(recorded, select=args.select, ignore=args.ignore, settings=load())
     if args.write_baseline:
         count = baseline.write(result, args.write_baseline)

@@ -78,21 +78,31 @@ def tried_or_told(run: Run, budget: float, data_dir: str | None = None, experime
 
 
 def judged_again(folder: Path, budget: float, data_dir: str | None, experiment: Any) -> CheckResult:
-    """Tries a run that has just been recorded, and writes its findings and report again if that told something."""
+    """Tries a run that has just been recorded, and draws it again if that told something."""
     from ..checking import check
     from ..config import load
-    from ..report import write
     from ..run import Run
-    from ..storage import RunFolder
 
     run = Run.load(folder)
     tried_or_told(run, budget, data_dir, experiment)
     result = check(run, settings=load())
-    if run.trials is not None:
-        RunFolder(folder).write_findings(result.to_json())
-        if (folder / "report.html").exists():
-            write(run, folder / "report.html")
+    drawn_again(run, result)
     return result
+
+
+def drawn_again(run: Run, result: CheckResult) -> None:
+    """After trials: writes the findings, and the page and the last epoch's picture where there are any, with what is known now."""
+    from ..drawing import picture
+    from ..report import write
+    from ..storage import RunFolder
+
+    folder = run.folder
+    if folder is None or run.trials is None or run.manifest.get("status") == "running":
+        return
+    RunFolder(folder).write_findings(result.to_json())
+    if (folder / "report.html").exists():
+        last = picture(folder, run.epochs[-1].number) if run.epochs else None
+        write(run, folder / "report.html", result, png=last if last and last.exists() else None)
 
 
 @contextmanager

@@ -68,7 +68,8 @@ def preflight(
     if not all(hasattr(network, name) for name in ("layers", "hook", "twin", "copy", "loss")):
         raise UserError(
             f"cannot look at a {type(network).__name__} before training: it has no layers with hooks",
-            help="pass a network.Sequential; nndebug gradcheck takes other networks",
+            help="of a class of your own it runs in nndebug.watch(net, preflight=True), around its training; "
+            "nndebug gradcheck takes other networks",
         )
     x, y = np.asarray(x), np.asarray(y)
     if not x.ndim or not len(x) or len(x) != len(y):

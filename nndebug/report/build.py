@@ -43,11 +43,11 @@ def _build(run: Run, result: CheckResult) -> Report:
     shown, others = causes(run, result)
     mapped = frozenset(str(f.evidence["unit_map"]) for f in result.findings if "unit_map" in f.evidence)
     full, note = details(run, result.findings, mapped)
-    name = clean(manifest.get("name") or (run.folder.name if run.folder else "run"), 80)
+    name = clean(manifest.get("name") or (run.folder.resolve().name if run.folder else ""), 80)
     ranks = manifest.get("ranks")
     verdict = clean(result.verdict, 400)
     return Report(
-        title=f"{clean(result.verdict, 140)} · {clean(name, 40)}",
+        title=" · ".join(filter(None, (clean(result.verdict, 140), clean(name, 40)))),
         name=name,
         summary=settings.summary(manifest),
         length=f"{plural(max(0, len(run.epochs) - 1), 'epoch')}, {plural(run.steps, 'step')}"

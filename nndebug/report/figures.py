@@ -58,7 +58,9 @@ def _draw(sheet: Canvas, report: Report) -> None:
 def _head(sheet: Canvas, report: Report) -> float:
     from .canvas import RULE, SEVERITY, SOFT, TEXT
 
-    x = _EDGE + sheet.text(_EDGE, 27, report.name[:40], 13, bold=True) + 18
+    x: float = _EDGE
+    if report.name:
+        x += sheet.text(x, 27, report.name[:40], 13, bold=True) + 18
     summary = report.summary if len(report.summary) < 90 else report.summary[:89] + "…"
     x += sheet.text(x, 27, summary, 13, SOFT) + 18
     sheet.text(x, 27, report.length, 13, SOFT)
@@ -147,7 +149,7 @@ def _finding(sheet: Canvas, finding: FindingView, x: float, width: float, y: flo
         x + 16,
         y,
         width - 32,
-        [(f"{finding.rest} {finding.code} {finding.name}".strip(), SOFT, False)],
+        [(" · ".join(filter(None, (finding.rest, f"{finding.code} {finding.name}"))), SOFT, False)],
         12,
         16,
         1,
@@ -204,7 +206,19 @@ def _checked(sheet: Canvas, report: Report, top: float) -> None:
 
 
 def _right(sheet: Canvas, report: Report, charts: tuple[Chart, ...], top: float) -> None:
-    from .canvas import RULE, SEVERITY, SOFT
+    x, width = _RIGHT
+    y = _layers(sheet, report, top) if report.layers else top
+    if len(charts) > 1 and (_HEIGHT - 22 - y - 14) / 2 < 150:
+        charts = charts[:1]
+    each = (_HEIGHT - 22 - y - 14 * (len(charts) - 1)) / max(len(charts), 1)
+    for chart in charts:
+        _card_chart(sheet, chart, x, width, y, min(each, 300))
+        y += min(each, 300) + 14
+
+
+def _layers(sheet: Canvas, report: Report, top: float) -> float:
+    """The layers at a glance; returns where the next card begins."""
+    from .canvas import RULE, SEVERITY, SOFT, TEXT
 
     x, width = _RIGHT
     rows = report.layers[:SEEN_AT_ONCE]
@@ -224,7 +238,7 @@ def _right(sheet: Canvas, report: Report, charts: tuple[Chart, ...], top: float)
     for i, row in enumerate(rows):
         y = top + 58 + 46 * i
         sheet.line(x + 16, y, x + width - 16, y, RULE)
-        sheet.paragraph(places[0], y + 18, 150, [(row.site, "#1a1d21", True)], 13.5, 18, 1)
+        sheet.paragraph(places[0], y + 18, 150, [(row.site, TEXT, True)], 13.5, 18, 1)
         sheet.paragraph(places[0], y + 34, 152, [(row.description, SOFT, False)], 11.5, 16, 1)
         sheet.paragraph(
             places[1],
@@ -235,18 +249,12 @@ def _right(sheet: Canvas, report: Report, charts: tuple[Chart, ...], top: float)
             16,
             2,
         )
-        sheet.text(places[2], y + 26, row.never_fire, 12)
+        sheet.paragraph(places[2], y + 18, 66, [(row.never_fire, TEXT, False)], 12, 16, 2)
         for place, spark in zip(places[3:], row.sparks):
             if spark:
                 sheet.curves(spark, place, y + 7, 74, 20)
                 sheet.text(place, y + 41, spark.lines[0].last, 10.5, SOFT)
-    y = top + height + 14
-    if len(charts) > 1 and (_HEIGHT - 22 - y - 14) / 2 < 150:
-        charts = charts[:1]
-    each = (_HEIGHT - 22 - y - 14 * (len(charts) - 1)) / max(len(charts), 1)
-    for chart in charts:
-        _card_chart(sheet, chart, x, width, y, min(each, 300))
-        y += min(each, 300) + 14
+    return top + height + 14
 
 
 def _card_chart(sheet: Canvas, chart: Chart, x: float, width: float, y: float, height: float) -> None:

@@ -93,6 +93,15 @@ def test_layers_at_a_glance(sick, healthy):
     assert rows["hidden1"].sparks[0].references == ()
 
 
+def test_what_nobody_knows_has_no_section_and_no_link(sick):
+    page = Page(html.render(replace(sick, name="", layers=(), details=(), flow=(), learning=())))
+    assert not page.errors and "Layers at a glance" not in page.text()
+    places = page.values("id")
+    assert "layers" not in places
+    assert {a["href"][1:] for a in page.all("a") if a.get("href", "").startswith("#")} <= set(places)
+    assert "Layers at a glance" in Page(html.render(sick)).text()
+
+
 def test_of_many_layers_the_guilty_ones_are_seen_without_scrolling(tmp_path):
     sites = [Site(f"hidden{i}", "dense", "relu", 30, 30, ("weight",)).to_json() for i in range(1, 17)]
     run, result = sample.sick(tmp_path / "deep", sites=sites)

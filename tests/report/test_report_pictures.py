@@ -6,6 +6,7 @@ import base64
 import io
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -45,6 +46,41 @@ def test_the_dashboard_is_a_picture_with_something_on_it(which, request, tmp_pat
     red = ((image[..., 0] > 150) & (image[..., 1] < 80) & (image[..., 2] < 80)).sum()
     assert (red > 5000) == (which == "sick")
     assert [p.name for p in path.parent.iterdir()] == ["epoch-0001.png"]
+
+
+@pytest.fixture
+def words(tmp_path, monkeypatch):
+    """Draws a dashboard and gives the texts that it sets, in order."""
+    from nndebug.report.canvas import Canvas
+
+    def drawn(report):
+        said, text = [], Canvas.text
+        with monkeypatch.context() as patch:
+            patch.setattr(
+                Canvas,
+                "text",
+                lambda sheet, x, y, s, *a, **k: said.append(s) or text(sheet, x, y, s, *a, **k),
+            )
+            figures.dashboard(report, tmp_path / "x.png")
+        return said
+
+    return drawn
+
+
+def test_the_dashboard_leaves_out_a_name_and_layers_that_nobody_knows(sick, words):
+    said = words(sick)
+    assert said[0] == sick.name and "Layers at a glance" in said and sick.layers[0].site in said
+    said = words(replace(sick, name="", layers=()))
+    assert said[0] == sick.summary and "Layers at a glance" not in said and "never fire" not in said
+
+
+def test_the_code_of_a_rule_is_set_off_from_its_sentence(sick, words):
+    cause = sick.causes[0]
+    finding = replace(cause.leading[0], rest="and so on.", chart=None, map=None)
+    said = words(replace(sick, causes=(replace(cause, leading=(finding,)),)))
+    assert f"and so on. · {finding.code} {finding.name}" in said
+    said = words(replace(sick, causes=(replace(cause, leading=(replace(finding, rest=""),)),)))
+    assert f"{finding.code} {finding.name}" in said
 
 
 def test_a_report_loads_no_plotting_library():

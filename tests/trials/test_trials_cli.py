@@ -2,7 +2,9 @@
 
 import json
 import re
+import shutil
 import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -30,6 +32,32 @@ def test_train_tries_and_writes_findings_and_report_with_it(sick):
     assert "(tried: learning rate 30 →" in found["verdict"]["sentence"]
     assert found["trials"]["trials"][0]["cures"] == ["lr_too_high"]
     assert '<h2 id="trials">Trials</h2>' in (sick / "report.html").read_text()
+
+
+def test_page_and_last_picture_are_drawn_again_with_what_the_trials_told(sick, tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(
+        "nndebug.report.figures.dashboard", lambda report, path: drawn.append((path.name, report))
+    )
+    folder = Path(shutil.copytree(sick, tmp_path / "sick"))
+    (folder / "report.html").write_text("old")
+    assert main(["check", str(folder), "--trials"]) == 1
+    assert '<h2 id="trials">Trials</h2>' in (folder / "report.html").read_text()
+    ((name, report),) = drawn
+    assert name == "epoch-0002.png" and "(tried: learning rate 30 →" in "".join(report.verdict)
+
+    (folder / "epoch-0002.png").unlink()  # who has no pictures gets none
+    assert main(["check", str(folder), "--trials"]) == 1
+    assert len(drawn) == 1
+
+
+def test_what_still_runs_is_drawn_by_the_training_alone(sick, tmp_path):
+    folder = Path(shutil.copytree(sick, tmp_path / "sick"))
+    manifest = json.loads((folder / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(json.dumps(manifest | {"status": "running"}))
+    (folder / "report.html").write_text("old")
+    assert main(["check", str(folder), "--trials"]) == 1
+    assert (folder / "report.html").read_text() == "old"
 
 
 def test_check_shows_what_was_tried_and_does_not_try_it_again(sick, capsys, monkeypatch):
