@@ -22,6 +22,8 @@ from .stats import Moments
 
 ROWS = 512
 """So many training samples are one look at the state of the network: the loss of one batch jumps too much to judge by."""
+FIRST = 5
+"""So many first updates are held against their gradients: every optimiser starts downhill."""
 STEPS = 16
 """The same in steps, where no activation says how many samples a batch has."""
 
@@ -225,15 +227,23 @@ class Recorder(Session):
             row.setdefault(place, {}).update(
                 moments.summary("gradient.") if full else {"gradient.norm": moments.norm}
             )
+        slope = length = 0.0
         for place, array in weights.items() if full else ():
             before = self._weights.get(place)
             values = row.setdefault(place, {})
             values.update(Moments.of(array if before is None else before).summary("weight."))
             if before is not None:
-                change = Moments.of(array.astype(np.float64) - before)
+                moved = array.astype(np.float64) - before
+                change = Moments.of(moved)
                 values.update(change.summary("update."))
+                if place in gradients:
+                    with np.errstate(all="ignore"):
+                        slope += float(np.sum(moved * gradients[place]))
+                    length += change.norm**2
                 if not place.endswith(".bias") and values["weight.norm"] > 0:
                     values["update_ratio"] = change.norm / values["weight.norm"]
+        if length > 0 and self._step < FIRST:
+            row[RUN]["replay.claimed"] = slope / math.sqrt(length)
 
     def _judge_window(self, loss: float, outputs: Arrays) -> None:
         """The loss over the last few hundred samples stands for that on a fixed set of them."""

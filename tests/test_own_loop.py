@@ -101,6 +101,16 @@ def test_a_rate_that_is_too_high_is_the_first_cause():
     assert log.result.causes[0].kind == "lr_too_high"
 
 
+@pytest.mark.parametrize(("rate", "uphill"), [(-0.05, True), (0.5, False)])
+def test_updates_that_go_along_their_gradients_are_named(rate, uphill):
+    with nndebug.Recorder(loss_at_chance=np.log(10), strict=True) as log:
+        two_layers(log, rate=rate)
+    assert ("wrong_update_sign" in [cause.kind for cause in log.result.causes][:1]) == uphill
+    series = log.run.series("replay.claimed")
+    assert list(series.steps) == [1, 2, 3, 4]  # of the first update nobody has shown the weights before it
+    assert (series.values > 0).all() == uphill
+
+
 def test_rules_that_need_what_was_not_given_say_so():
     with nndebug.Recorder(strict=True) as log:
         for step in range(60):

@@ -112,9 +112,22 @@ def test_a_loss_that_is_made_larger(loss, digits):
     watching = watched(digits, loss=loss)
     assert watching.result.causes[0].kind == "wrong_update_sign"
     assert (
-        "backward starts from the negative of the loss (cross_entropy), which rose from"
+        "what is minimised is the negative of the loss (cross_entropy), which rose from"
         in watching.result.verdict
     )
+
+
+@pytest.mark.parametrize(("sign", "named"), [(1, True), (-1, False)])
+def test_an_optimiser_that_maximises(sign, named, digits):
+    model = mlp()
+    optimizer = torch.optim.SGD(model.parameters(), 0.1, maximize=True)
+    with nndebug.watch(model, optimizer=optimizer, strict=True) as watching:
+        for start in range(0, 960, BATCH):
+            rows = slice(start, start + BATCH)
+            plain(
+                model, optimizer, digits[0][rows], digits[1][rows], lambda z, y: sign * F.cross_entropy(z, y)
+            )
+    assert ("NND010" in codes(watching)) == named
 
 
 @pytest.mark.parametrize(

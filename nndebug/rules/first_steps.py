@@ -158,12 +158,13 @@ def _exactly(run: Run, name: str, site: str, step: int) -> float:
     return float(here[0]) if len(here) else math.nan
 
 
-@rule("NND405", "wrong-direction", needs=("replay.slope", "replay.claimed"))
+@rule("NND405", "wrong-direction", needs=("replay.claimed",))
 def wrong_direction(run: Run, *, share: float = 0.9, least: int = 4) -> Iterator[Symptom]:
     """The updates go uphill: each makes the loss of its own batch larger.
 
     What it measures: the slope of the batch's loss along the update, by differences on a copy, for the first five
-    updates; positive at every one. The gradients say whether the update or the gradient has the wrong sign.
+    updates; positive at every one. The gradients say whether the update or the gradient has the wrong sign. Of an own
+    loop, what its gradients say of its updates, alone.
 
     Why it matters: gradient ascent. The loss grows until something saturates.
 
@@ -174,7 +175,9 @@ def wrong_direction(run: Run, *, share: float = 0.9, least: int = 4) -> Iterator
 
     References: A. Cauchy, "Méthode générale pour la résolution des systèmes d'équations simultanées", 1847.
     """
-    slope, claimed = run.series("replay.slope"), run.series("replay.claimed")
+    claimed = run.series("replay.claimed")
+    measured = run.series("replay.slope")
+    slope = measured or claimed
     if len(slope) < least or np.count_nonzero(slope.values > 0) < share * len(slope):
         return
     by_update = bool(np.count_nonzero(claimed.values > 0) >= share * len(claimed))
@@ -186,7 +189,9 @@ def wrong_direction(run: Run, *, share: float = 0.9, least: int = 4) -> Iterator
     )
     yield Symptom(
         "run",
-        f"the update raises the loss of its own batch at {uphill} of the first {len(slope)} steps: {why}",
+        f"the update raises the loss of its own batch at {uphill} of the first {len(slope)} steps: {why}"
+        if measured
+        else f"the update goes along the gradient instead of against it at {uphill} of the first {len(slope)} steps",
         Severity.ERROR,
         first_step=int(slope.steps[0]),
         last_step=run.steps,
@@ -194,7 +199,7 @@ def wrong_direction(run: Run, *, share: float = 0.9, least: int = 4) -> Iterator
             "uphill": uphill,
             "of": len(slope),
             "in": "update" if by_update else "gradient",
-            "series": [{"name": "replay.slope", "site": "run"}],
+            "series": [{"name": "replay.slope" if measured else "replay.claimed", "site": "run"}],
         },
         help="w - rate * gradient, with the gradient of (output - target)",
     )

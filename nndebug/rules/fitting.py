@@ -145,7 +145,7 @@ def loss_negated(run: Run) -> Iterator[Symptom]:
     """The backward pass starts from the negative of a loss: training makes it larger.
 
     What it measures: of a PyTorch model, whether the sign of the first loss was flipped on its way to `backward`, by a
-    minus or a negative factor.
+    minus or a negative factor, or its optimiser was told to `maximize`; both together are none.
 
     Why it matters: gradient ascent. The network learns to be wrong.
 
@@ -162,7 +162,7 @@ def loss_negated(run: Run) -> Iterator[Symptom]:
     falls = bool(loss) and loss.last < loss.first
     yield Symptom(
         "run",
-        f"backward starts from the negative of the loss ({measured(run, 'fit')['loss']})"
+        f"what is minimised is the negative of the loss ({measured(run, 'fit')['loss']})"
         + ("" if falls or len(loss) < 2 else f", which rose from {loss.first:.3g} to {loss.last:.3g}"),
         Severity.INFO if falls else Severity.ERROR,
         first_step=0,

@@ -91,6 +91,13 @@ class TestWrongDirection:
         slope = [1.0] * uphill + [-1.0] * (5 - uphill)
         assert bool(symptoms("NND405", make_run(run_row(slope=slope, claimed=[-1.0] * 5)))) == fires
 
+    @pytest.mark.parametrize(("uphill", "fires"), [(5, True), (4, False)])
+    def test_without_a_slope_the_gradients_say_it_alone(self, uphill, fires):
+        claimed = [1.0] * uphill + [-1.0] * (5 - uphill)
+        found = symptoms("NND405", make_run(run_row(claimed=claimed)))
+        assert [f.evidence["in"] for f in found] == ["update"] * fires
+        assert all("goes along the gradient" in f.message for f in found)
+
     def test_silent_on_fewer_than_four_steps(self):
         assert not symptoms("NND405", make_run(run_row(slope=[1.0] * 3, claimed=[1.0] * 3)))
 

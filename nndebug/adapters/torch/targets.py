@@ -90,11 +90,12 @@ class Targets:
         """Whether more targets would tell more."""
         return self._rows < ROWS
 
-    def fit(self, last: str) -> dict[str, Any]:
+    def fit(self, last: str, maximize: bool) -> dict[str, Any]:
         """What the first batch says of loss, outputs and targets, as the preflight's parts `fit`, `batch`, `reduction`.
 
         Args:
             last: name of the last layer.
+            maximize: the optimiser goes uphill.
         """
         if self._first is None:
             return {}
@@ -114,7 +115,7 @@ class Targets:
             "linear": [],
             "refusal": "",
             "edge": None,
-            "negated": self._negated,
+            "negated": self._negated != maximize,
             **label_facts(target),
             **({} if self.kind in OF_CLASSES else output_facts(output)),
             **target_facts(encoded, activation),

@@ -102,7 +102,8 @@ class TorchWatch(Session):
         if self.run.preflight is not None:
             return
         last = self.run.sites[-1].name if self.run.sites else "run"
-        fit, data = self._adapter.targets.fit(last), self._adapter.inputs.facts(self._first_kind())
+        uphill = bool(self._adapter.optimizers[0].param_groups[0].get("maximize"))
+        fit, data = self._adapter.targets.fit(last, uphill), self._adapter.inputs.facts(self._first_kind())
         if data:
             data |= self._adapter.targets.scales()
             self._recorder.update_manifest({"input": self._adapter.inputs.extent()})
