@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from nndebug.report.text import number
-from nndebug.wording import percent, short
+from nndebug.wording import percent, right_answers, short
 
 PACKAGE = Path(__file__).resolve().parent.parent / "nndebug"
 
@@ -20,6 +20,17 @@ PACKAGE = Path(__file__).resolve().parent.parent / "nndebug"
 )  # fmt: skip
 def test_percent(share, digits, text):
     assert percent(share, digits) == text
+
+
+@pytest.mark.parametrize(
+    ("share", "samples", "unit", "text"),
+    [
+        (0.9633, 10_000, "count", "9,633 of 10,000"), (1, 10_000, "count", "10,000 of 10,000"), (0, 7, "count", "0 of 7"),
+        (0.1, 347, "count", "34.7 of 347"), (0.9633, 10_000, "percent", "96.33 %"), (0.9633, 10_000, "share", "96.33 %"),
+    ],
+)  # fmt: skip
+def test_right_answers(share, samples, unit, text):
+    assert right_answers(share, samples, unit) == text
 
 
 @pytest.mark.parametrize(

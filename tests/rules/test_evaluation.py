@@ -5,7 +5,7 @@ from nndebug.findings import Severity
 from .runs import make_run, one, symptoms
 
 
-def judged(value=0.1, accuracy=0.95, mistakes=(), right=None, learns=None):
+def judged(value=0.1, accuracy=0.95, mistakes=(), right=None, learns=None, unit="share", rounding=0.0):
     labels = [100] * 10
     event = {
         "event": "evaluation",
@@ -14,6 +14,8 @@ def judged(value=0.1, accuracy=0.95, mistakes=(), right=None, learns=None):
         "value": value,
         "accuracy": accuracy,
         "samples": 1000,
+        "unit": unit,
+        "rounding": rounding,
         "mistakes": list(mistakes),
         "labels": labels,
         "predicted": [100] * 10 if right is None or sum(n > 0 for n in right) > 1 else [1000] + [0] * 9,
@@ -44,6 +46,16 @@ class TestMetricWrong:
     @pytest.mark.parametrize(("samples_off", "fires"), [(1, False), (2, True)])
     def test_boundary_one_sample(self, samples_off, fires):
         assert bool(symptoms("NND601", judged(0.95 + samples_off / 1000))) == fires
+
+    @pytest.mark.parametrize(("off", "fires"), [(0.0051, True), (0.005, False)])
+    def test_boundary_what_rounding_takes(self, off, fires):
+        run = judged(0.95 + off, unit="percent", rounding=0.005, mistakes=[mistake()])
+        assert bool(symptoms("NND601", run)) == bool(symptoms("NND602", run)) == fires
+
+    def test_a_count_is_told_as_a_count(self):
+        run = judged(unit="count", mistakes=[mistake()])
+        assert one("NND601", run).message == "the evaluation says 100 of 1,000; the accuracy is 950 of 1,000"
+        assert "gives exactly the reported 100 of 1,000: " in one("NND602", run).message
 
     def test_silent_when_it_is_right(self):
         assert not symptoms("NND601", judged(0.95))
