@@ -180,7 +180,7 @@ class TestRight:
 
     @pytest.mark.parametrize(
         ("value", "right"),
-        [(97.2, True), (97.23, True), (97.0, True), (0.972, True), (97.1, False), (97.24, False), (96.0, False), (0.971, False)],
+        [(97.2, True), (97.23, True), (97.0, True), (97, True), (0.972, True), (96, False), (97.1, False), (97.24, False), (96.0, False), (0.971, False)],
     )  # fmt: skip
     def test_a_percentage_may_be_rounded(self, value, right):
         """9,723 of 10,000: more than a sample is lost by rounding to one decimal."""

@@ -154,11 +154,12 @@ def compare(value: Any, capture: Capture, first: Unit | None = None) -> Evaluati
         right=_counts(capture.labels[right], classes),
         labels=_counts(capture.labels, classes),
     )
-    # A number in a unit that is less likely is no coincidence only where it fits exactly.
+    # In a unit that is less likely only what fits exactly is no coincidence; 96 of 10,000 may be meant as percent.
     if found := _in(result, likeliest):
         return found
     for said in others:
-        if abs(said.share - result.accuracy) * capture.samples <= EXACT:
+        rounding = 0.0 if likeliest.unit is Unit.SHARE else said.rounding * capture.samples
+        if abs(said.share - result.accuracy) * capture.samples <= rounding + EXACT:
             return _in(result, said)
     candidates = [(said, _replay(capture, said.share)) for said in (likeliest, *others)]
     for said, mistakes in candidates:
