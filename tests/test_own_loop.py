@@ -95,8 +95,9 @@ def test_arrays_of_any_framework_are_read(make):
     assert recorder.run.series("weight.minimum", "W1.weight").first == -4.0
 
 
-def test_a_rate_that_is_too_high_is_the_first_cause():
-    with nndebug.Recorder(loss_at_chance=np.log(10), strict=True) as log:
+@pytest.mark.parametrize("chance", [np.log(10), None])
+def test_a_rate_that_is_too_high_is_the_first_cause(chance):
+    with nndebug.Recorder(loss_at_chance=chance, strict=True) as log:
         two_layers(log, rate=200.0)
     assert log.result.causes[0].kind == "lr_too_high"
 
