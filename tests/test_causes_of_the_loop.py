@@ -284,6 +284,18 @@ def test_a_slip_near_one_is_no_factor(ratio, kind):
     assert first(finding("NND307", "run", ratio=ratio, constant=True)).kind == kind
 
 
+@pytest.mark.parametrize(
+    ("unit", "said"),
+    [
+        ("count", "it says 34 of 359, the accuracy is 342 of 359"),
+        ("share", "it says 9.5 %, the accuracy is 95.3 %"),
+    ],
+)
+def test_a_wrong_evaluation_is_told_in_its_own_unit(unit, said):
+    found = finding("NND601", "run", reported=34 / 359, accuracy=342 / 359, samples=359, unit=unit)
+    assert said in first(found).sentence
+
+
 def test_what_is_no_multiple_is_given_no_factor():
     found = finding(
         "NND406",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..findings import Cause, Severity
-from ..wording import percent
+from ..wording import percent, right_answers
 from .evidence import CHAIN, PROOF, Findings, cause
 from .vocabulary import Kind
 
@@ -17,11 +17,15 @@ def wrong_metric(run: Run, found: Findings) -> Cause | None:
     finding, named = found.first("NND601"), found.first("NND602")
     if not finding:
         return None
-    reported, accuracy = finding.evidence["reported"], finding.evidence["accuracy"]
-    why = f": {named.message.partition(' gives ')[0]}" if named else ""
-    sentence = (
-        f"The evaluation is wrong: it says {percent(reported)}, the accuracy is {percent(accuracy)}{why}."
+    evidence = finding.evidence
+    says, accuracy = (
+        right_answers(evidence[name], evidence["samples"], "count")
+        if evidence.get("unit") == "count"
+        else percent(evidence[name])
+        for name in ("reported", "accuracy")
     )
+    why = f": {named.message.partition(' gives ')[0]}" if named else ""
+    sentence = f"The evaluation is wrong: it says {says}, the accuracy is {accuracy}{why}."
     roots = [f for f in (named, finding) if f]
     return cause(Kind.WRONG_METRIC, None, found, roots, PROOF, sentence, help=(named or finding).help)
 
