@@ -144,8 +144,9 @@ def softmax_twice(run: Run) -> Iterator[Symptom]:
 def loss_negated(run: Run) -> Iterator[Symptom]:
     """The backward pass starts from the negative of a loss: training makes it larger.
 
-    What it measures: of a PyTorch model, whether the sign of the first loss was flipped on its way to `backward`, by a
-    minus or a negative factor, or its optimiser was told to `maximize`; both together are none.
+    What it measures: of a PyTorch model, whether the sign of all losses of the first 5,000 samples was flipped on their way to
+    `backward`, by a minus or a negative factor, or its optimiser was told to `maximize`; both together are none. A loss that
+    is subtracted from another, or is another model's, does not count.
 
     Why it matters: gradient ascent. The network learns to be wrong.
 

@@ -107,11 +107,30 @@ def still_falling(run: Run, pace: float = 0.4, moved: float = 0.05) -> Falling |
     if not chance or len(loss) < 5 or loss.steps[-1] < 4 or run.manifest.get("status") == "running":
         return None
     # What falls from above chance undoes the initial values, and is no pace of learning.
-    start, middle = min(loss.first, chance), loss.at(int(loss.steps[-1]) // 2)
-    early, late = start - middle, middle - loss.last
-    if not late > max(pace * early, moved * chance / 2) or not start - loss.last > moved * chance:
+    middle, last = _of_batches(run) or (loss.at(int(loss.steps[-1]) // 2), loss.last)
+    start = min(loss.first, chance)
+    early, late = start - middle, middle - last
+    if not late > max(pace * early, moved * chance / 2) or not start - last > moved * chance:
         return None
     return Falling(early, late)
+
+
+def _of_batches(run: Run, around: float = 0.1, least: int = 4) -> tuple[float, float] | None:
+    """The loss half-way and at the end, where states are judged by windows of training samples.
+
+    Such a window is of the time before its step, by much where steps are recorded rarely: to it a loss that has settled has
+    just begun to. So the batches themselves are asked, those within a tenth of all steps, and four at least.
+    """
+    losses = run.series("loss").finite
+    if "looked_at" not in run.manifest or len(losses) < 4 * least:
+        return None
+    end = int(losses.steps[-1])
+
+    def near(step: float) -> float:
+        distance = np.abs(losses.steps - step)
+        return float(losses.values[distance <= max(around * end, np.sort(distance)[least - 1])].mean())
+
+    return near(end / 2), near(end * (1 - around))
 
 
 def learned_well(run: Run, share: float = WELL) -> bool:

@@ -11,6 +11,7 @@ import numpy as np
 from ..findings import Severity, Symptom
 from ..registry import rule
 from ..run import Run
+from ..signals import Site
 from ..wording import short
 from .before import measured
 from .outcome import Outcome, outcome, severity
@@ -121,7 +122,8 @@ def parameter_frozen(run: Run, *, steps: int = 20) -> Iterator[Symptom]:
 
     False alarms: layers frozen on purpose. A parameter of a constant-zero input, or of a dead layer, has no gradient.
     Layers that never run are told by layer-unused. A bias right before a batch normalisation, which takes it off again, has
-    none but rounding: nothing is said of it.
+    none but rounding, and one on which the loss does not depend (of differences between outputs) none at all: nothing is said
+    of them.
 
     References: in NumPy `w = w - rate * g` binds a name anew, `w -= rate * g` changes the array.
     """
@@ -130,6 +132,8 @@ def parameter_frozen(run: Run, *, steps: int = 20) -> Iterator[Symptom]:
         for parameter in site.parameters if site.name not in unused else ():
             name = f"{site.name}.{parameter}"
             if parameter == "bias" and following and following.kind == "batch_norm" and not site.activation:
+                continue
+            if parameter == "bias" and _cancels(run, site.name, steps):
                 continue
             updates, gradients = run.series("update.norm", name), run.series("gradient.norm", name)
             if len(updates) < steps or updates.values[-steps:].any():  # NaN is a change, too
@@ -168,6 +172,23 @@ def parameter_frozen(run: Run, *, steps: int = 20) -> Iterator[Symptom]:
             )
 
 
+def _cancels(run: Run, site: str, steps: int) -> bool:
+    """Whether a loss does not depend on a bias, as one of differences between outputs does not: its gradient is exactly 0.
+
+    PyTorch derives a layer's bias and weight together, so that a cut above would stop both. A backward pass of one's own may
+    have forgotten the bias.
+    """
+    if not str(run.manifest.get("framework", "")).startswith("torch"):
+        return False
+    gradients, moves = (
+        run.series("gradient.norm", f"{site}.bias"),
+        run.series("update.norm", f"{site}.weight"),
+    )
+    return (
+        len(gradients) > 0 and not gradients.values.any() and bool(moves.values[-steps:].all() and len(moves))
+    )
+
+
 def _below_precision(run: Run, parameter: str, gradient: float) -> bool:
     """Whether a gradient of this norm may be too small to change any entry in the network's precision."""
     weight = run.series("weight.maximum", parameter).last, run.series("weight.minimum", parameter).last
@@ -190,7 +211,8 @@ def symmetric_units(run: Run) -> Iterator[Symptom]:
 
     What to try: random initial weights: He for ReLU, Xavier for sigmoid and tanh.
 
-    False alarms: random biases and dropout break the symmetry: such runs can learn well, and then this is an info. Copies in
+    False alarms: zero weights of a layer that is added to others (low-rank adapters, residual branches): in PyTorch nothing is
+    said of one without an activation, behind a random layer, unless the run fails. Random biases and dropout break the symmetry: such runs can learn well, and then this is an info. Copies in
     every respect stay copies, whatever else is learned: that is never less than a warning.
 
     References: I. Goodfellow et al., "Deep Learning", section 8.4, on breaking symmetry.
@@ -217,6 +239,8 @@ def symmetric_units(run: Run) -> Iterator[Symptom]:
         value = run.series("weight.mean", f"{site.name}.weight").first
         biases = run.series("weight.std", f"{site.name}.bias")
         apart = bool(biases and biases.first > 0)
+        if _adds_nothing_yet(run, site, value) and outcome(run) is not Outcome.FAILED:
+            continue
         if apart and outcome(run) is Outcome.LEARNED:
             continue
         alike = "differ by their biases only" if apart else "are copies of one another"
@@ -237,6 +261,15 @@ def symmetric_units(run: Run) -> Iterator[Symptom]:
             },
             help="draw the initial weights at random: He for ReLU, Xavier for sigmoid and tanh",
         )
+
+
+def _adds_nothing_yet(run: Run, site: Site, value: float) -> bool:
+    """Whether a layer begins as nothing beside what it is added to, as low-rank adapters and last layers of residual branches
+    do: zero weights, no activation, behind a layer that was drawn at random."""
+    place = run.sites.index(site)
+    before = run.series("weight.std", f"{run.sites[place - 1].name}.weight") if place else None
+    torch = str(run.manifest.get("framework", "")).startswith("torch")
+    return bool(torch and value == 0 and not site.activation and before and before.first > 0)
 
 
 @rule("NND411", "update-overshoots", needs=("probe.shift or shift",))

@@ -223,7 +223,8 @@ class TorchAdapter:
         call = read(root)
         if call.target is None or call.output is None:
             call = LossCall("", None, None, "linear", root)
-        self.targets.saw(call)
+        uphill = call.negated or self.optimizers[0].param_groups[0].get("maximize", False)
+        self.targets.saw(call, against=uphill and self._losses.adversarial(root))
         self.inputs.answered(call.target)
         self._shifts.stop()
         if due:

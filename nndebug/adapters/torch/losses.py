@@ -116,9 +116,11 @@ def read(root: Any) -> LossCall:
     Args:
         root: the tensor whose `backward` is called.
     """
-    node, passed = _find(root.grad_fn)
-    if node is None:
+    found = _find(root.grad_fn)
+    if not found:
         return LossCall("", None, None, "linear", root)
+    # A term that is subtracted stands beside what is made smaller: the loss is that.
+    node, passed, flipped = min(found, key=lambda one: one[2])
     kind = KINDS[node_name(node)]
     output, target = _given(getattr(node, "_saved_self", None)), _given(getattr(node, "_saved_target", None))
     below = node.next_functions[0][0] if node.next_functions else None
@@ -129,17 +131,23 @@ def read(root: Any) -> LossCall:
             across = across or _across(below, output)
         else:
             kind = "negative_log_likelihood"
-    flips = sum(map(_flips, passed))
-    return LossCall(
-        kind, output, target, _activation(below), root, _summed(node, passed), across, flips % 2 == 1
-    )
+    return LossCall(kind, output, target, _activation(below), root, _summed(node, passed), across, flipped)
 
 
-def _flips(node: Any) -> bool:
-    """Whether a node changes the sign: -loss, or a negative number times it."""
-    factor = getattr(node, "_saved_other", None) if node_name(node) == "MulBackward" else None
-    return node_name(node) == "NegBackward" or (
-        factor is not None and factor.numel() == 1 and bool(factor < 0)
+def _flips(node: Any, place: int) -> bool:
+    """Whether a node changes the sign of what it was given at this place: -loss, x - loss, or a negative number times it."""
+    name = node_name(node)
+    if name in ("MulBackward", "DivBackward"):
+        # A number in losses that are put together of several.
+        factor = getattr(node, "_saved_other" if place == 0 else "_saved_self", None)
+        if factor is None:
+            return False
+        single = getattr(factor, "numel", lambda: 1)() == 1
+        return single and (place == 0 or name == "MulBackward") and bool(factor < 0)
+    return (
+        name == "NegBackward"
+        or (name == "RsubBackward" and place == 0)
+        or (name == "SubBackward" and place == 1)
     )
 
 
@@ -169,18 +177,26 @@ def _given(tensor: Any) -> Any:
     return tensor[0] if tensor.ndim > 1 and len(tensor) == 1 else tensor
 
 
-def _find(node: Any) -> tuple[Any, tuple[Any, ...]]:
-    """The nearest node that is a known loss, and those passed on the way to it; None and nothing without one."""
-    waiting: deque[tuple[Any, tuple[Any, ...]]] = deque([(node, ())])
+def _find(node: Any) -> list[tuple[Any, tuple[Any, ...], bool]]:
+    """The nodes that are known losses, nearest first: each with those passed on the way to it, and whether they flip its sign.
+
+    No further are looked for where the nearest one's sign is not flipped.
+    """
+    waiting: deque[tuple[Any, tuple[Any, ...], bool]] = deque([(node, (), False)])
+    found: list[tuple[Any, tuple[Any, ...], bool]] = []
     for _ in range(_DEEP):
         if not waiting:
             break
-        node, passed = waiting.popleft()
+        node, passed, flipped = waiting.popleft()
         if node_name(node) in KINDS:
-            return node, passed
-        following = (one for one, _ in getattr(node, "next_functions", ()) if one is not None)
-        waiting.extend((one, (*passed, node)) for one in following)
-    return None, ()
+            found.append((node, passed, flipped))
+            if not flipped:
+                break
+            continue
+        for place, (one, _) in enumerate(getattr(node, "next_functions", ())):
+            if one is not None:
+                waiting.append((one, (*passed, node), flipped != _flips(node, place)))
+    return found
 
 
 def _across(node: Any, output: Any) -> bool:

@@ -7,7 +7,7 @@ discriminator are, what came before does not count.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,11 +17,13 @@ from .targets import OF_CLASSES, OF_TWO
 
 _NODES = 100_000
 """Nodes of a graph that are looked at; most graphs end in a parameter after a few."""
+_IGNORED = -1
 
 
 @dataclass(frozen=True)
 class OwnLoss:
-    """Attributes: value: mean over its samples. size: samples. predicted, labels: class numbers (samples,), or None."""
+    """Attributes: value: mean over its samples. size: samples. predicted, labels: class numbers (samples,), or None; those of
+    samples that the loss ignores are -1."""
 
     value: Any
     size: int
@@ -60,6 +62,18 @@ class OwnLosses:
             return True
         return self._hidden or (later and not self._reached)
 
+    def adversarial(self, root: Any) -> bool:
+        """Whether a loss depends on another model, too, as a generator's does on its discriminator.
+
+        Args:
+            root: the tensor whose `backward` is called.
+        """
+        own = {id(parameter) for parameter in self._model.parameters()}
+        return any(
+            isinstance(leaf, self._torch.nn.Parameter) and id(leaf) not in own
+            for leaf in _leaves(root.grad_fn)
+        )
+
     def take(self, call: LossCall) -> None:
         """Takes a loss of the model's; those whose gradients were cleared since are forgotten."""
         if self._losses and self._cleared():
@@ -69,7 +83,7 @@ class OwnLosses:
             OwnLoss(
                 *self._value(call),
                 call.output.detach().argmax(dim=1) if classes else None,
-                call.target.detach() if classes else None,
+                _meant(call) if classes else None,
             )
         )
 
@@ -88,7 +102,7 @@ class OwnLosses:
         """The mean loss without scaling and penalties where the graph tells it, else that of the root; and the samples."""
         value, functional = call.value.detach(), self._torch.nn.functional
         if call.kind in OF_CLASSES:
-            value = functional.nll_loss(call.output.detach(), call.target)
+            value = functional.nll_loss(call.output.detach(), _meant(call), ignore_index=_IGNORED)
         elif call.kind == "quadratic":
             value = (call.output.detach() - call.target).square().mean()  # broadcasts as the loss does
         elif call.kind in OF_TWO:  # of an autoencoder it is often the sum over all outputs of all samples
@@ -103,15 +117,26 @@ class OwnLosses:
         return -(target * yes + (1 - target) * no).mean()
 
 
+def _meant(call: LossCall) -> Any:
+    """Class numbers, with one and the same number for those that the loss was told to ignore; it refuses all others itself."""
+    target = call.target.detach()
+    classes = call.output.shape[1] if call.output.ndim > 1 else len(call.output)
+    return target.where((target >= 0) & (target < classes), _IGNORED)
+
+
 def _reaches(node: Any, parameters: set[int]) -> bool:
     """Whether a graph ends in one of these parameters (ids)."""
+    return any(id(leaf) in parameters for leaf in _leaves(node))
+
+
+def _leaves(node: Any) -> Iterator[Any]:
+    """The tensors that a graph ends in, those that are None left out."""
     waiting, seen = [node], {node}
     while waiting and len(seen) < _NODES:
         node = waiting.pop()
-        if id(getattr(node, "variable", None)) in parameters:
-            return True
+        if (leaf := getattr(node, "variable", None)) is not None:
+            yield leaf
         for following, _ in getattr(node, "next_functions", ()):
             if following is not None and following not in seen:
                 seen.add(following)
                 waiting.append(following)
-    return False

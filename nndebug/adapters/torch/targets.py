@@ -40,32 +40,49 @@ class Targets:
         self._first: tuple[Array, Array] | None = None
         self._activation = "linear"
         self._summed: bool | None = None
-        self._across = self._negated = False
+        self._across = self._several = self._against = False
+        self._flipped: set[bool] = set()
         self._targets: list[Array] = []
         self._rows = 0
         self._batch = 0
         self._outputs = 0
         self._told = 0
 
-    def saw(self, call: LossCall) -> None:
-        """Takes one call into account, while more are wanted."""
-        if not self.wanting or not call.kind or (self.kind and call.kind != self.kind):
+    def saw(self, call: LossCall, against: bool = False) -> None:
+        """Takes one call into account, while more are wanted.
+
+        Args:
+            call: the loss.
+            against: it is another model's, which is to become worse.
+        """
+        if not self.wanting or not call.kind:
+            return
+        wide = int(call.output.shape[1]) if call.output.ndim > 1 else 1
+        if self.kind and (call.kind, wide) != (self.kind, self._outputs):
+            self._several = True
             return
         target = call.target.detach().cpu().numpy()
+        # A loss times an advantage is made larger for some samples, and smaller for others.
+        self._flipped.add(call.negated)
+        self._against = self._against or against
         if not self.kind:
             self.kind = call.kind
-            self._outputs = int(call.output.shape[1]) if call.output.ndim > 1 else 1
+            self._outputs = wide
             self._batch = len(target) if target.ndim else 1
             self._first = call.output.detach().float().cpu().numpy(), target
-            self._activation, self._summed = call.activation, call.summed
-            self._across, self._negated = call.across, call.negated
+            self._activation, self._summed, self._across = call.activation, call.summed, call.across
         if call.kind in OF_CLASSES and target.dtype.kind in "iu":
-            target = target.reshape(-1)
-            target = target[(target >= 0) & (target < self._outputs)]
+            target = self._meant(target.reshape(-1))
         fits = not self._targets or target.shape[1:] == self._targets[0].shape[1:]
         if target.size and target.ndim and fits:
             self._targets.append(target)
             self._rows += len(target)
+
+    def _meant(self, target: Array) -> Array:
+        """Class numbers (samples,) without those that the loss was told to ignore; it refuses all others itself."""
+        if self.kind not in OF_CLASSES or target.dtype.kind not in "iu":
+            return target
+        return target[(target >= 0) & (target < self._outputs)]
 
     @property
     def changed(self) -> bool:
@@ -115,8 +132,8 @@ class Targets:
             "linear": [],
             "refusal": "",
             "edge": None,
-            "negated": self._negated != maximize,
-            **label_facts(target),
+            "negated": not self._against and self._flipped == {not maximize},
+            **label_facts(self._meant(target)),
             **({} if self.kind in OF_CLASSES else output_facts(output)),
             **target_facts(encoded, activation),
         }
@@ -155,7 +172,8 @@ class Targets:
             encoded = targets.reshape(len(targets), -1)
             if self.classes:
                 facts["class_shares"] = class_shares(encoded[:, 0].astype(np.int64), 2)
-        facts["loss_at_chance"] = _chance(self.kind, encoded)
+        # Of several tasks that each go backward on their own no single number is what knowing nothing costs.
+        facts["loss_at_chance"] = None if self._several else _chance(self.kind, encoded)
         return facts
 
 

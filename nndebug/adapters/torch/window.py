@@ -99,9 +99,10 @@ class Window:
     def _classes(self) -> tuple[Array, Array]:
         if not self.predicted:
             return np.empty(0, np.int64), np.empty(0, np.int64)
-        return tuple(
+        predicted, labels = (
             np.concatenate([p.cpu().numpy() for p in kept]) for kept in (self.predicted, self.labels)
-        )  # type: ignore[return-value]
+        )
+        return predicted[labels >= 0], labels[labels >= 0]
 
     def latest(self, rows: int) -> Window:
         """Losses and predictions of the last samples that it has them of: at least so many, or all."""
@@ -121,7 +122,7 @@ class Window:
         if not self.predicted or not classes:
             return None
         predicted, labels = self._classes()
-        kept = (labels >= 0) & (labels < classes) & (predicted < classes)
+        kept = (labels < classes) & (predicted < classes)
         counts = np.bincount(labels[kept] * classes + predicted[kept], minlength=classes**2)
         return counts.reshape(classes, classes)
 
