@@ -60,14 +60,17 @@ def _never_run(found: Findings) -> Cause | None:
     if not unused:
         return None
     names = ", ".join(f.site for f in unused[:3]) + (" and others" if len(unused) > 3 else "")
+    one = len(unused) == 1
     return cause(
         Kind.FROZEN_PARAMETERS,
         unused[0].site,
         found,
         unused,
         CHAIN,
-        f"A part of the network is never used: {names} {'is' if len(unused) == 1 else 'are'} declared, and no pass runs "
-        f"{'it' if len(unused) == 1 else 'them'}.",
+        f"A part of the network cannot learn: {names} {'runs' if one else 'run'} only where gradients are switched off (no_grad)."
+        if all(f.evidence.get("without_gradients") for f in unused)
+        else f"A part of the network is never used: {names} {'is' if one else 'are'} declared, and no pass runs "
+        f"{'it' if one else 'them'}.",
         first_step=0,
         help=unused[0].help,
     )

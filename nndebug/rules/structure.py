@@ -147,7 +147,7 @@ def layer_unused(run: Run, *, steps: int = 20) -> Iterator[Symptom]:
     """A layer is declared, its parameters are given to the optimiser, and no pass ever runs it.
 
     What it measures: layers that gave no output and got no gradient in any recorded step, and whose parameters have not
-    changed by a single bit in twenty of them, while other layers run.
+    changed by a single bit in twenty of them, while other layers run. In PyTorch, those that run under `no_grad` only are told apart.
 
     Why it matters: the network that trains is another one than the one that was written. Often `fc1` is called where
     `fc2` was meant.
@@ -159,6 +159,17 @@ def layer_unused(run: Run, *, steps: int = 20) -> Iterator[Symptom]:
     References: PyTorch's DistributedDataParallel stops at such parameters unless `find_unused_parameters` is set.
     """
     for name in never_ran(run, steps):
+        if name in run.manifest.get("without_gradients", ()):
+            yield Symptom(
+                name,
+                "it runs only where gradients are switched off (no_grad): it learns nothing",
+                severity(run, learned=Severity.INFO),
+                first_step=0,
+                last_step=run.steps,
+                evidence={"without_gradients": True},
+                help=f"run {name} outside of no_grad, or say that it is to stay: requires_grad_(False)",
+            )
+            continue
         yield Symptom(
             name,
             "it is declared and never runs: no recorded pass went through it",

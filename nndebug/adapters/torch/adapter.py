@@ -14,6 +14,7 @@ from ...recorder import Recorder
 from ...signals import MOVED, RUN
 from .cleared import Cleared
 from .functional import applied
+from .hooks import Hook, is_traced
 from .inputs import Inputs
 from .loop import Loop
 from .losses import Backwards, LossCall, read
@@ -111,7 +112,7 @@ class TorchAdapter:
 
         def guarded(*values: Any) -> None:
             # Where a compiled function calls the model, the compiler reads the hooks with it: to it they are empty.
-            if not compiling() and not self._failed:
+            if not compiling() and not self._failed and not is_traced(self._torch):
                 self.recorder.guard("recording", lambda: observe(*values), self._fail)
 
         return guarded
@@ -147,7 +148,7 @@ class TorchAdapter:
             for name, module in self.structure.modules.items():
                 if self.structure.wanted(name) or (again and self._shifts.traceless(module)):
                     observe = self._guarded(lambda m, i, o, n=name: self._on_forward(n, m, i, o))
-                    self._once.append(module.register_forward_hook(observe))
+                    self._once.append(module.register_forward_hook(Hook(observe)))
         if self.step < UNCLEARED:
             for name, parameter in self.parameters().items():
                 if not hasattr(parameter, "to_local"):  # a sharded one takes no part in the pass itself
@@ -162,6 +163,7 @@ class TorchAdapter:
     def _on_forward(self, name: str, module: Any, inputs: Any, output: Any) -> None:
         torch, record = self._torch, self._record
         if not torch.is_grad_enabled():
+            self.structure.ungraded.add(name)
             return
         self._loop.forward()
         given = next((value for value in inputs if isinstance(value, torch.Tensor)), None)
@@ -297,10 +299,18 @@ class TorchAdapter:
         if step == 0:
             sites, description = self.structure.described()
             network = {**self.recorder.run.manifest["network"], "description": description}
-            self.recorder.update_manifest({"sites": [site.to_json() for site in sites], "network": network})
+            self.recorder.update_manifest(
+                {
+                    "sites": [site.to_json() for site in sites],
+                    "network": network,
+                    "without_gradients": sorted(self.structure.ungraded),
+                }
+            )
             if self.structure.order and not self.structure.compiled:
                 observe = self._guarded(lambda _, inputs: self._on_given(inputs))
-                handle = self.structure.modules[self.structure.order[0]].register_forward_pre_hook(observe)
+                handle = self.structure.modules[self.structure.order[0]].register_forward_pre_hook(
+                    Hook(observe)
+                )
                 self._always.append(handle)
                 self._shifts.ours.add(handle.id)
         judged = self.states.judge(step, self.epoch, self._record.moments, self._notes.keys)

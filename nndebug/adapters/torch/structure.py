@@ -24,6 +24,7 @@ class Structure:
         modules: by plain name.
         order: names of those that gave a tensor of floating point numbers, in the order of their first run.
         first: name of the one that runs first, whatever it gives; empty before the first pass.
+        ungraded: names of those that ran where gradients are switched off.
         compiled: whether modules run without hooks.
         has_modes: whether training and evaluation mode differ.
     """
@@ -33,6 +34,7 @@ class Structure:
         self.modules = dict(named(model))
         self.order: list[str] = []
         self.first = ""
+        self.ungraded: set[str] = set()
         self._follows: dict[str, str] = {}
         self._functions: dict[str, str] = {}
         self.compiled = any(type(m).__name__ == "OptimizedModule" for m in model.modules())
