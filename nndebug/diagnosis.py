@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from .causes import LOOKS, Findings, Kind, excluded, gravest, told, unexplained
-from .causes.evidence import PROOF
+from .causes.evidence import LIKELIEST, PERHAPS, PROOF, UNSURE
 from .facts import facts, tells_enough
 from .findings import Cause, Finding, Severity
 from .weighing import HEALTHY, Table, measured
@@ -151,10 +151,10 @@ def _without(certainties: Mapping[str, float], impossible: Collection[str]) -> d
 def _guess(meaning: str, follows: bool, certainty: float, findings: Sequence[Finding]) -> str:
     """How a cause is told that the table alone holds likely; after what was found, where others together are likelier."""
     if follows:
-        return f"Or perhaps: {meaning}."
+        return f"{PERHAPS}{meaning}."
     if certainty >= LIKELY or all(f.severity is Severity.INFO for f in findings):
-        return f"The likeliest cause: {meaning}."
-    rest = f" No cause is sure; the likeliest: {meaning}." if certainty >= FAINT else " No cause is sure."
+        return f"{LIKELIEST}{meaning}."
+    rest = f"{UNSURE}; the likeliest: {meaning}." if certainty >= FAINT else f"{UNSURE}."
     return textwrap.shorten(f"{told(gravest(findings))}.", 200 - len(rest), placeholder=" …") + rest
 
 

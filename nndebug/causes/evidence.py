@@ -14,6 +14,9 @@ from .vocabulary import Kind
 PROOF, CHAIN, PATTERN, GUESS = 0.99, 0.95, 0.8, 0.5
 """Certainty by kind of evidence; a measured table is to replace them."""
 
+PERHAPS, LIKELIEST, UNSURE = "Or perhaps: ", "The likeliest cause: ", " No cause is sure"
+"""How a cause is told that the table alone holds likely: not the first one; the first one; where others together are likelier."""
+
 OUTCOMES = (
     *("NND302", "NND305", "NND402", "NND403", "NND207", "NND504", "NND507", "NND508", "NND501", "NND502"),
     *("NND510", "NND604", "NND603"),

@@ -11,7 +11,7 @@ from dataclasses import replace
 from enum import Enum
 from statistics import fmean
 
-from ..causes.evidence import PROOF
+from ..causes.evidence import LIKELIEST, PERHAPS, PROOF, UNSURE
 from ..causes.vocabulary import Kind
 from ..findings import Cause
 from ..wording import percent
@@ -135,9 +135,26 @@ def decide(causes: tuple[Cause, ...], verdict: str, trials: Trials | None) -> tu
     judged.sort(key=lambda cause: (-cause.certainty, order.index(cause.kind)))
     if any(cause.certainty > 0 for cause in judged):
         judged = [cause for cause in judged if cause.kind != Kind.NOT_LEARNING]
-    judged[0] = replace(judged[0], ruled_out=causes[0].ruled_out)
-    judged[1:] = [replace(cause, ruled_out=()) for cause in judged[1:]]
+    judged[0] = replace(judged[0], ruled_out=causes[0].ruled_out, sentence=_as_the_first(judged[0]))
+    judged[1:] = [replace(cause, ruled_out=(), sentence=_as_another(cause)) for cause in judged[1:]]
     return tuple(judged[:3]), judged[0].sentence
+
+
+def _as_the_first(cause: Cause) -> str:
+    """Its sentence, where it was only another one before."""
+    opening = "Trials point to " if cause.tried else LIKELIEST
+    return (
+        opening + cause.sentence.removeprefix(PERHAPS)
+        if cause.sentence.startswith(PERHAPS)
+        else cause.sentence
+    )
+
+
+def _as_another(cause: Cause) -> str:
+    """Its sentence, where it was the first before and told as a guess."""
+    if cause.sentence.startswith(LIKELIEST):
+        return PERHAPS + cause.sentence.removeprefix(LIKELIEST)
+    return f"{PERHAPS}{Kind[cause.kind.upper()].meaning}." if UNSURE in cause.sentence else cause.sentence
 
 
 def _enough(causes: Sequence[Cause], trials: Trials) -> Trial | None:

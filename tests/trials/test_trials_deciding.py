@@ -175,3 +175,20 @@ def test_a_training_that_broke_off_has_reached_nothing():
     assert broken.reached is None
     assert found.skill(broken) == 0
     assert figures(found, found.trials[0]) == "accuracy 50 % → not finite in 300 steps"
+
+
+def test_a_guess_that_trials_put_first_or_behind_is_told_as_such():
+    guess = cause("unnormalised_input", 0.3, "Or perhaps: inputs on a raw scale.")
+    first = cause(
+        "lr_too_high", 0.45, "It rose. No cause is sure; the likeliest: a learning rate that is too high."
+    )
+    found = trials((0.1, 0.1), trial("rate/10", 0.1), trial("standardise", 0.95, 0.9))
+    (now, then), verdict = decide((first, guess), first.sentence, found)
+    assert verdict == now.sentence
+    assert (
+        verdict
+        == "Trials point to inputs on a raw scale (tried: standardise: accuracy 10 % → 92 % in 300 steps)."
+    )
+    assert then.sentence == "Or perhaps: a learning rate that is too high."
+    likely = cause("lr_too_high", 0.6, "The likeliest cause: a learning rate that is too high.")
+    assert decide((likely, guess), likely.sentence, found)[0][1].sentence == then.sentence
