@@ -204,3 +204,30 @@ def test_the_pace_of_a_loss_is_that_of_its_batches(settled, digits):
         data=(x, y),
     )
     assert ("NND509" in alarms(watching)) is not settled
+
+
+@pytest.mark.parametrize("shape", [(8,), (8, 8)], ids=["a sequence", "an image"])
+def test_a_class_for_every_place(shape, digits):
+    """Each pixel, or each row of pixels, has a class of its own, as in segmentation: what a right answer costs is known."""
+    x, _ = digits
+    grid = x.view(-1, 8, 8) > 0.5
+    y = grid.long() if len(shape) == 2 else grid.sum(dim=2).clamp(max=2)
+    classes = 2 if len(shape) == 2 else 3
+    y[:, 0] = -100
+
+    def loss(model, x, y, step):
+        return F.cross_entropy(model(x).view(-1, classes, *shape), y)
+
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, classes * 8 ** len(shape)))
+    watching = watched(model, loss, 300, data=(x, y))
+    manifest, run = watching.run.manifest, watching.run
+    assert (manifest["loss"], manifest["classes"], manifest["batch"]) == ("cross_entropy", classes, BATCH)
+    places = 7 * 8 ** (len(shape) - 1)
+    seen = y[: BATCH * -(-5000 // (BATCH * places)), 1:].flatten()  # whole batches until there are 5,000
+    shares = torch.bincount(seen, minlength=classes) / len(seen)
+    assert manifest["loss_at_chance"] == pytest.approx(float(-(shares * shares.log()).sum()), rel=1e-5)
+    z = model(x[-512:]).view(-1, classes, *shape)
+    right = (z.argmax(1) == y[-512:])[y[-512:] >= 0].float().mean()
+    assert run.series("probe.accuracy").last == pytest.approx(float(right), abs=0.1)
+    assert not alarms(watching)

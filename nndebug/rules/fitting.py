@@ -159,7 +159,7 @@ def loss_negated(run: Run) -> Iterator[Symptom]:
     """
     if not measured(run, "fit").get("negated"):
         return
-    loss = run.series("probe.loss").finite
+    loss = run.series("loss").finite  # of the batches: a window of states may end long before the training
     falls = bool(loss) and loss.last < loss.first
     yield Symptom(
         "run",
@@ -167,7 +167,7 @@ def loss_negated(run: Run) -> Iterator[Symptom]:
         + ("" if falls or len(loss) < 2 else f", which rose from {loss.first:.3g} to {loss.last:.3g}"),
         Severity.INFO if falls else Severity.ERROR,
         first_step=0,
-        evidence={"series": [{"name": "probe.loss", "site": "run"}]},
+        evidence={"series": [{"name": "loss", "site": "run"}]},
         help="leave the minus out: optimisers make the loss smaller",
     )
 

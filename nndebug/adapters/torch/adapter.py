@@ -227,7 +227,7 @@ class TorchAdapter:
             call = LossCall("", None, None, "linear", root)
         uphill = call.negated or self.optimizers[0].param_groups[0].get("maximize", False)
         self.targets.saw(call, against=uphill and self._losses.adversarial(root))
-        self.inputs.answered(call.target)
+        self.inputs.answered(call.target if call.output is None or call.output.ndim < 3 else None)
         self._shifts.stop()
         if due:
             self._losses.take(call)

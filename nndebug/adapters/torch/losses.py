@@ -14,6 +14,7 @@ from typing import Any
 
 KINDS = {
     "NllLossBackward": "cross_entropy",
+    "NllLoss2DBackward": "cross_entropy",
     "MseLossBackward": "quadratic",
     "BinaryCrossEntropyBackward": "probability_binary_cross_entropy",
     "BinaryCrossEntropyWithLogitsBackward": "binary_cross_entropy",
@@ -61,7 +62,8 @@ class LossCall:
 
     Attributes:
         kind: see `KINDS`; empty where the loss is none of them.
-        output, target: tensors; for cross-entropy the outputs' log-probabilities (batch, classes). None where not kept.
+        output, target: tensors; for cross-entropy the outputs' log-probabilities (batch, classes), or (batch, classes, …) where every
+            place of a sample has a class. None where not kept.
         activation: what the outputs passed last, as in "softmax"; "linear" if it is none that is known.
         value: the tensor whose `backward` was called.
         summed: whether it is the sum over the samples, neither divided nor weighted; None where the loss is not known.
@@ -126,8 +128,9 @@ def read(root: Any) -> LossCall:
     below = node.next_functions[0][0] if node.next_functions else None
     across = _across(below, output)
     if kind == "cross_entropy":
-        if below is not None and node_name(below) == "LogSoftmaxBackward":
-            below = below.next_functions[0][0]
+        softmax = _passed_over(below)  # of sequences a view stands between the two
+        if softmax is not None and node_name(softmax) == "LogSoftmaxBackward":
+            below = softmax.next_functions[0][0]
             across = across or _across(below, output)
         else:
             kind = "negative_log_likelihood"

@@ -117,6 +117,8 @@ class Targets:
         if self._first is None:
             return {}
         (output, target), activation = self._first, self._activation
+        if self.kind in OF_CLASSES and output.ndim > 2:  # a class for every place of a sample
+            output, target = np.moveaxis(output, 1, -1).reshape(-1, self._outputs), target.reshape(-1)
         spread = self.kind not in OF_CLASSES and target.shape != output.shape
         encoded = target
         if self.kind in OF_CLASSES and target.ndim == 1:
