@@ -107,8 +107,10 @@ def still_falling(run: Run, pace: float = 0.4, moved: float = 0.05) -> Falling |
     if not chance or len(loss) < 5 or loss.steps[-1] < 4 or run.manifest.get("status") == "running":
         return None
     # What falls from above chance undoes the initial values, and is no pace of learning.
-    middle, last = _of_batches(run) or (loss.at(int(loss.steps[-1]) // 2), loss.last)
     start = min(loss.first, chance)
+    middle, last = loss.at(int(loss.steps[-1]) // 2), loss.last
+    if batches := _of_batches(run):
+        middle, last = min(batches[0], start), batches[1]
     early, late = start - middle, middle - last
     if not late > max(pace * early, moved * chance / 2) or not start - last > moved * chance:
         return None

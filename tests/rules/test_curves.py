@@ -58,9 +58,12 @@ class TestOverfitting:
 
 
 class TestStoppedTooEarly:
-    def run(self, values, ratio=1e-2):
+    def run(self, values, ratio=1e-2, batches=None):
         table = probe(values) | curve("update_ratio", [ratio] * 20, "hidden1.weight", range(20))
-        return make_run(table, loss_at_chance=2.3)
+        if batches is None:
+            return make_run(table, loss_at_chance=2.3)
+        table |= curve("loss", batches, steps=range(len(batches)))
+        return make_run(table, loss_at_chance=2.3, looked_at=512)
 
     def test_fires_with_a_forecast(self):
         found = one("NND509", self.run(np.linspace(2.4, 1.8, 15)))
@@ -87,6 +90,22 @@ class TestStoppedTooEarly:
 
     def test_silent_where_it_has_come_to_rest(self):
         assert not symptoms("NND509", self.run([2.4, 1.4, 1.0, 0.8, 0.75, 0.74, 0.74, 0.74, 0.74]))
+
+    @pytest.mark.parametrize(
+        ("batches", "fires"),
+        [
+            ([2.3] + 19 * [1.5], False),  # settled long ago: it is the windows that are late
+            (list(np.linspace(2.3, 1.5, 20)), True),
+            ([2.3, 1.5, 1.5, 1.5], True),  # too few to say anything: the windows are asked
+        ],
+    )
+    def test_windows_of_training_samples_are_late_and_batches_are_not(self, batches, fires):
+        run = self.run(np.linspace(2.4, 1.5, 15), batches=batches)
+        assert bool(symptoms("NND509", run)) is fires
+
+    def test_what_falls_from_above_chance_is_no_pace_of_learning(self):
+        found = one("NND509", self.run(np.linspace(2.4, 1.5, 15), batches=12 * [3.0] + 8 * [1.8]))
+        assert found.evidence["early"] == 0 and found.evidence["late"] == pytest.approx(0.5)
 
 
 class TestLossMetricDisagree:
