@@ -296,6 +296,33 @@ def test_a_wrong_evaluation_is_told_in_its_own_unit(unit, said):
     assert said in first(found).sentence
 
 
+@pytest.mark.parametrize(
+    ("falls_at", "low", "learns", "named"),
+    [
+        (500, 9e-5, False, True),
+        (501, 9e-5, False, False),
+        (500, 1.1e-4, False, False),
+        (500, 9e-5, True, False),
+    ],
+)
+def test_a_rate_that_a_schedule_takes_away_is_named(falls_at, low, learns, named):
+    rates = {step: 0.1 if step < falls_at else low for step in (0, 100, 400, falls_at, 900, 999)}
+    run = make_run(learns=learns)
+    for step, rate in rates.items():
+        run.add({"kind": "step", "step": step, "data": {"run": {"learning_rate": rate}}})
+    looks = [
+        c
+        for c in candidates(run, [finding("NND402", "hidden1.weight", median=1e-9, at_start=1e-3)])
+        if c.kind == "wrong_optimizer"
+    ]
+    assert bool(looks) == named
+    if named:
+        assert (
+            looks[0].sentence.startswith("The learning rate falls away: from 0.1 to 9e-5")
+            and looks[0].first_step == 500
+        )
+
+
 def test_what_is_no_multiple_is_given_no_factor():
     found = finding(
         "NND406",

@@ -61,6 +61,7 @@ LOOKS: tuple[Look, ...] = (
     structure.wrong_hidden_activation,
     dynamics.lr_too_high,
     dynamics.lr_too_low,
+    dynamics.rate_falls_away,
     dynamics.wrong_batch_size,
     length.excess_regularisation,
     length.too_few_epochs,

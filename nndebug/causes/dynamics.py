@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..findings import Cause, Finding, Severity
+from ..rules.outcome import Outcome, outcome
 from ..wording import short
 from .evidence import CHAIN, GUESS, PATTERN, Findings, cause, failing, step_name
 from .vocabulary import Kind
@@ -100,6 +101,33 @@ def _share_killed(died: Finding) -> float:
 
 _FEW_SAMPLES = 8
 """Batches of fewer samples are suspected before the rate, which trades against them one to one."""
+
+
+_FALLEN = 1e-3
+"""Share of its first value below which a rate moves nothing more; schedules that fall on purpose reach it at their end."""
+
+
+def rate_falls_away(run: Run, found: Findings) -> Cause | None:
+    """A schedule that takes the rate away before half of the training is over."""
+    rates = run.series("learning_rate")
+    still = [f for f in found.of("NND402", "NND403", "NND501", "NND509") if f.severity is not Severity.INFO]
+    if len(rates) < 5 or not still or outcome(run) is Outcome.LEARNED:
+        return None
+    fallen = rates.values < _FALLEN * rates.first
+    since = int(rates.steps[fallen][0]) if fallen.any() else run.steps
+    if not fallen[rates.steps >= since].all() or since > run.steps / 2:
+        return None
+    return cause(
+        Kind.WRONG_OPTIMIZER,
+        None,
+        found,
+        still,
+        CHAIN,
+        f"The learning rate falls away: from {short(rates.first)} to {short(rates.last)}, below a thousandth of it since step "
+        f"{since:,} of {run.steps:,}.",
+        first_step=since,
+        help="let the schedule fall more slowly: is it stepped once a batch where once an epoch was meant?",
+    )
 
 
 def wrong_batch_size(run: Run, found: Findings) -> Cause | None:
