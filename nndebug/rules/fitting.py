@@ -164,7 +164,11 @@ def loss_negated(run: Run) -> Iterator[Symptom]:
     yield Symptom(
         "run",
         f"what is minimised is the negative of the loss ({measured(run, 'fit')['loss']})"
-        + ("" if falls or len(loss) < 2 else f", which rose from {loss.first:.3g} to {loss.last:.3g}"),
+        + (
+            ""
+            if len(loss) < 2 or not loss.last > loss.first
+            else f", which rose from {loss.first:.3g} to {loss.last:.3g}"
+        ),
         Severity.INFO if falls else Severity.ERROR,
         first_step=0,
         evidence={"series": [{"name": "loss", "site": "run"}]},

@@ -168,7 +168,7 @@ CASES = [
     ("NND009", {"batch": {"coupled_layer": "output"}}, {}, "eee"),
     ("NND009", {"batch": {"coupled_loss": True}},
      {"batch": {"coupled_loss": True}, "fit": {"encoded_shape": [], "output_shape": [1]}}, "eee"),
-    ("NND010", {"fit": {"negated": True}}, {"fit": {"negated": False}}, "eii"),
+    ("NND010", {"fit": {"negated": True}}, {"fit": {"negated": False}}, "eee"),
     ("NND105", {"fit": {"edge": {"loss_finite": False, "gradient_finite": True}}},
      {"fit": {"edge": {"loss_finite": True, "gradient_finite": True}}}, "eii"),
     ("NND408", {"optimizer": {"unmoved": ["hidden1.weight"], "moved": ["output.weight"]}}, {}, "ewi"),
@@ -233,6 +233,17 @@ def test_the_nearest_that_is_no_finding(code, changes, nearest, severities):
 def test_a_healthy_run_has_none(code):
     assert symptoms(code, flown(learns=True)) == []
     assert any(need.startswith("preflight.") for need in find_rule(code).needs)
+
+
+@pytest.mark.parametrize(
+    ("last", "severity"), [(2.29, Severity.INFO), (2.3, Severity.ERROR), (9.0, Severity.ERROR)]
+)
+def test_a_negated_loss_that_falls_all_the_same_is_a_note(last, severity):
+    run = flown({"fit": {"negated": True}})
+    for step, loss in ((0, 2.3), (500, last)):
+        run.add({"kind": "step", "step": step, "data": {"run": {"loss": loss}}})
+    found = one("NND010", run)
+    assert found.severity is severity and ("which rose from 2.3 to 9" in found.message) == (last == 9.0)
 
 
 @pytest.mark.parametrize(
