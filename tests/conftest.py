@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from network.data import load_digits
+
 os.environ.setdefault("MPLBACKEND", "Agg")
 settings.register_profile("nndebug", deadline=None)
 settings.register_profile("thorough", deadline=None, max_examples=10_000)
@@ -49,6 +51,14 @@ def mnist_dir():
         reason = f"MNIST is not in {folder}: set NNDEBUG_DATA to its folder"
         (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(reason)
     return folder
+
+
+@pytest.fixture(scope="module")
+def digits():
+    """The training digits as tensors of PyTorch: images (1437, 64) and their classes."""
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    x, y = load_digits().train
+    return torch.tensor(x, dtype=torch.float32), torch.tensor(y, dtype=torch.int64)
 
 
 @pytest.fixture(autouse=True)

@@ -138,6 +138,10 @@ def test_a_layer_all_of_whose_units_were_killed_is_named_before_one_that_lost_a_
     almost = finding("NND201", "hidden2", units=30, since_birth=5, died={"2": 20, "4": 4})
     looks = candidates(make_run(learns=False), [few, almost, finding("NND501", "run")])
     assert [look.certainty for look in looks if look.kind == "lr_too_high"] == [0.8]
+    # What starts with a wrong scale dies of updates that any other network survives.
+    scale = finding("NND205", "hidden1", severity=Severity.INFO, std=0.05)
+    looks = candidates(make_run(learns=False), [few, whole, scale, finding("NND501", "run")])
+    assert [look.certainty for look in looks if look.kind == "lr_too_high"] == [0.8]
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import nndebug
 from network import SGD, Adam, BatchNorm, CrossEntropy, Dense, Dropout, ReLU, Sequential
 from nndebug.errors import UserError
 from nndebug.preflight import running
+from nndebug.preflight.labels import _Probe
 from nndebug.preflight.result import Preflight
 from nndebug.run import Run
 from tests.watching import data, make, train
@@ -162,3 +163,22 @@ def test_it_can_be_judged_by_itself():
     result = nndebug.check(fly())
     assert result and not result.crashed and result.verdict == "No rule found a fault before training."
     assert "labels-unrelated" not in {s.name for s in result.not_applicable}
+
+
+@pytest.mark.parametrize("features", [20, 300])
+def test_the_probe_is_the_ridge_regression_that_least_squares_gives(features):
+    """Solved in columns or, where those are fewer, in rows; and once for all orders of the targets."""
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((240, features))
+    y = np.eye(3)[(x[:, :3] + rng.standard_normal((240, 3))).argmax(axis=1)]
+    probe = _Probe(x, y, y.argmax(axis=1), lambda: None)
+    penalty = np.sqrt(0.1 * len(probe.x) + 1e-6) * np.eye(features)
+    for order in (np.arange(240), np.roll(np.arange(240), 1)):
+        fitted, held = y[order[probe.fitted]], y[order[probe.held]]
+        rows = np.vstack([probe.x, penalty])
+        targets = np.vstack([fitted - fitted.mean(axis=0), np.zeros((features, 3))])
+        weights = np.linalg.lstsq(rows, targets, rcond=None)[0]
+        said = probe.held_x @ weights + fitted.mean(axis=0)
+        assert probe.score(order)["score"] == np.mean(said.argmax(axis=1) == held.argmax(axis=1))
+    as_they_are = probe.predict(x[probe.held]).argmax(axis=1) == y[probe.held].argmax(axis=1)
+    assert probe.score(np.arange(240))["score"] == as_they_are.mean()

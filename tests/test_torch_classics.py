@@ -4,19 +4,12 @@ import numpy as np
 import pytest
 
 import nndebug
-from network.data import load_digits
 from nndebug.findings import Severity
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 nn, F = torch.nn, torch.nn.functional
 
 BATCH = 32
-
-
-@pytest.fixture(scope="module")
-def digits():
-    x, y = load_digits().train
-    return torch.from_numpy(np.asarray(x, np.float32)), torch.from_numpy(np.asarray(y, np.int64))
 
 
 def mlp(outputs=10, first=()):

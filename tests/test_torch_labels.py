@@ -1,21 +1,13 @@
 """Whether targets belong to their inputs, read off the pairs that a PyTorch loop is seen to train on."""
 
-import numpy as np
 import pytest
 
 import nndebug
-from network.data import load_digits
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 nn, F = torch.nn, torch.nn.functional
 
 BATCH = 32
-
-
-@pytest.fixture(scope="module")
-def digits():
-    x, y = load_digits().train
-    return torch.from_numpy(np.asarray(x, np.float32)), torch.from_numpy(np.asarray(y, np.int64))
 
 
 def watched(x, y, *, loss=F.cross_entropy, outputs=10, mixed=False, steps=330, rate=0.1, model=None):

@@ -9,16 +9,9 @@ import numpy as np
 import pytest
 
 import nndebug
-from network.data import load_digits
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 nn, F = torch.nn, torch.nn.functional
-
-
-@pytest.fixture(scope="module")
-def digits():
-    x, y = load_digits().train
-    return torch.from_numpy(np.asarray(x, np.float32)), torch.from_numpy(np.asarray(y, np.int64))
 
 
 def batches(digits, steps, size=32):

@@ -1,10 +1,8 @@
 """Losses as PyTorch programs write them: what is taken for the loss, which way it is to go, and what is no fault of theirs."""
 
-import numpy as np
 import pytest
 
 import nndebug
-from network.data import load_digits
 from nndebug.adapters.torch.losses import read
 from nndebug.findings import Severity
 
@@ -12,12 +10,6 @@ torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 nn, F = torch.nn, torch.nn.functional
 
 BATCH = 32
-
-
-@pytest.fixture(scope="module")
-def digits():
-    x, y = load_digits().train
-    return torch.from_numpy(np.asarray(x, np.float32)), torch.from_numpy(np.asarray(y, np.int64))
 
 
 def watched(model, loss, steps=40, batch=BATCH, optimizer=None, data=None):

@@ -1,22 +1,14 @@
 """PyTorch steps whose parts are all there and do nothing, or the opposite: each is the first cause after a few updates."""
 
-import numpy as np
 import pytest
 
 import nndebug
-from network.data import load_digits
 from nndebug.findings import Severity
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 nn, F = torch.nn, torch.nn.functional
 
 BATCH = 32
-
-
-@pytest.fixture(scope="module")
-def digits():
-    x, y = load_digits().train
-    return torch.from_numpy(np.asarray(x, np.float32)), torch.from_numpy(np.asarray(y, np.int64))
 
 
 def mlp(*more):

@@ -7,17 +7,10 @@ import pytest
 
 import nndebug
 from network import SGD, CrossEntropy, Dense, ReLU, Sequential, fit
-from network.data import load_digits
 from nndebug.errors import UserError
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 nn, F = torch.nn, torch.nn.functional
-
-
-@pytest.fixture(scope="module")
-def digits():
-    x, y = load_digits().train
-    return torch.from_numpy(np.asarray(x, np.float32)), torch.from_numpy(np.asarray(y, np.int64))
 
 
 def loader(digits, batch=32):

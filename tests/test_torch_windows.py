@@ -4,18 +4,11 @@ import numpy as np
 import pytest
 
 import nndebug
-from network.data import load_digits
 from nndebug.adapters.torch.own_losses import OwnLoss
 from nndebug.adapters.torch.states import States
 from nndebug.recorder import Recorder
 
 torch = pytest.importorskip("torch")
-
-
-@pytest.fixture(scope="module")
-def digits():
-    x, y = load_digits().train
-    return torch.from_numpy(np.array(x, np.float32)), torch.from_numpy(np.array(y))
 
 
 def trained(digits, steps, batch=32):

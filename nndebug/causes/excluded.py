@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from ..rules.batches import SUMMED
 from ..rules.before import measured
 from ..rules.outcome import not_learning
 from ..wording import percent
@@ -19,8 +20,6 @@ PASSING = ("relu", "relu6", "leaky_relu", "elu", "selu", "gelu", "silu")
 _BOUNDED = {"sigmoid": "0 to 1", "tanh": "-1 to 1"}
 """Last activations whose values end on both sides."""
 _NORMALISING = ("batch_norm", "layer_norm")
-_SUMMED = 1.5
-"""Growth of the gradient with twice the rows from which on rule NND008 takes the loss for a sum."""
 _UNDERSTOOD, _MOSTLY = 0.3, 0.7
 """Skill of a linear probe above which there is something to be learned from the targets, and above which few can be wrong."""
 
@@ -64,7 +63,7 @@ def _not_built(run: Run) -> set[Kind]:
     if not network["regularisation"] and not run.manifest.get("optimizer", {}).get("l2", 1.0):
         kinds.add(Kind.EXCESS_REGULARISATION)
     growth = measured(run, "reduction").get("gradient_growth")
-    if growth and max(growth) < _SUMMED:
+    if growth and max(growth) < SUMMED:
         kinds.add(Kind.WRONG_LOSS_REDUCTION)
     output = run.sites[-1] if run.sites else None
     if run.manifest.get("classes"):
@@ -73,8 +72,7 @@ def _not_built(run: Run) -> set[Kind]:
         kinds.add(Kind.UNSTABLE_LOSS)
     if output and output.activation is None and settings.get("takes") == "logits":
         kinds.add(Kind.REDUNDANT_OUTPUT_ACTIVATION)
-        loss, classes = run.manifest.get("loss"), run.manifest.get("classes") or 0
-        if classes and loss == ("cross_entropy" if output.units > 1 else "binary_cross_entropy"):
+        if run.manifest.get("classes") and run.manifest.get("loss") == _of_classes(output.units):
             kinds |= {Kind.WRONG_LOSS, Kind.WRONG_OUTPUT_ACTIVATION}
     return kinds
 
@@ -83,7 +81,12 @@ def _gets_logits(run: Run) -> bool:
     """Whether the loss was seen to be given the labels and the logits that it takes, one output a class or a single one."""
     fit = measured(run, "fit")
     fits = fit.get("takes") == "logits" and fit.get("output_activation") == "linear" and "labels" in fit
-    return fits and fit["loss"] == ("cross_entropy" if fit["outputs"] > 1 else "binary_cross_entropy")
+    return bool(fits and fit["loss"] == _of_classes(fit["outputs"]))
+
+
+def _of_classes(outputs: int) -> str:
+    """The loss that suits classes on so many outputs."""
+    return "cross_entropy" if outputs > 1 else "binary_cross_entropy"
 
 
 def _within(run: Run) -> str | None:

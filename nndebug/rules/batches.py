@@ -19,6 +19,10 @@ def _differs(figures: dict[str, Any]) -> bool:
     return any(part is None or not part <= _DIFFERENT for part in parts)
 
 
+SUMMED = 1.5
+"""Growth of the gradient with twice the rows from which on a loss is taken for a sum."""
+
+
 @rule("NND003", "hidden-by-batch-size", needs=("preflight.batch",))
 def hidden_by_batch_size(run: Run, *, different: float = _DIFFERENT) -> Iterator[Symptom]:
     """The program works at one batch size and breaks, or gives other results, at another.
@@ -63,7 +67,7 @@ def hidden_by_batch_size(run: Run, *, different: float = _DIFFERENT) -> Iterator
 
 
 @rule("NND008", "loss-reduction", needs=("preflight.reduction",))
-def loss_reduction(run: Run, *, least: float = 1.5) -> Iterator[Symptom]:
+def loss_reduction(run: Run, *, least: float = SUMMED) -> Iterator[Symptom]:
     """The loss is a sum over the batch: its gradient grows with the number of samples.
 
     What it measures: the norm of the gradient on eight rows, and on the same rows twice and four times over: 1, 1, 1 for
