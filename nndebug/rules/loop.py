@@ -42,6 +42,15 @@ def loss_cut_off(run: Run, *, times: int = 3) -> Iterator[Symptom]:
     )
 
 
+_INSTEAD = {
+    "order": "forward, loss, backward, update, in this order",
+    "moved": "change parameters in the update alone",
+    "cleared": "clear the gradients before the backward pass: zero_grad(), backward(), step()",
+    "mode": "back to training mode before the loop, and after every evaluation",
+}
+"""What to do, by what is wrong."""
+
+
 @rule("NND407", "loop-order", needs=("replay.no_backward",))
 def loop_order(run: Run, *, moved: float = 1e-6, times: int = 3) -> Iterator[Symptom]:
     """The parts of a training step come in the wrong order, or in the wrong mode.
@@ -87,5 +96,5 @@ def loop_order(run: Run, *, moved: float = 1e-6, times: int = 3) -> Iterator[Sym
             first_step=first,
             last_step=run.steps,
             evidence={"what": what},
-            help="forward, loss, backward, update, in training mode",
+            help=_INSTEAD[what],
         )

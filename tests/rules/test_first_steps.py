@@ -170,6 +170,7 @@ class TestLoopOrder:
     def test_fires(self, flags, what, severity):
         found = one("NND407", make_run(self.loop(**flags)))
         assert (found.evidence["what"], found.severity) == (what, severity)
+        assert ("zero_grad(), backward(), step()" in found.help) == (what == "cleared")
 
     def test_evaluation_mode_in_a_run_that_learns_is_an_info(self):
         assert one("NND407", make_run(self.loop(evaluating=[1] * 5), learns=True)).severity is Severity.INFO
